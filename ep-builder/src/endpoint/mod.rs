@@ -1,0 +1,103 @@
+//! What is known of one attached interface: plain data, no file descriptors, no I/O.
+
+mod id;
+mod labels;
+mod mac;
+mod values;
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use serde::{Deserialize, Serialize};
+
+pub use id::{EndpointId, InvalidId};
+pub use labels::{Label, Labels};
+pub use mac::{InvalidMac, MacAddr};
+pub use values::{CONSTANTS, Constant, DefinedBy, EndpointValues};
+
+use crate::options::EndpointOptions;
+
+/// The facts of one endpoint. JSON names are those of `endpoint.json` and of `weir endpoint -o json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Endpoint {
+    /// Its number on this node.
+    pub id: EndpointId,
+    /// The runtime's id of the container or sandbox.
+    pub container_id: String,
+    /// The runtime's name of the container, when it has one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub container_name: String,
+    /// The interface's name inside the pod.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub ifname: String,
+    /// The host end of the pair.
+    pub host_ifname: String,
+    /// The kernel's number of the host end.
+    pub host_ifindex: u32,
+    /// The pod's own MAC address.
+    pub mac: MacAddr,
+    /// The host end's MAC address: what the pod sees as its gateway.
+    pub host_mac: MacAddr,
+    /// The pod's IPv4 address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ipv4: Option<Ipv4Addr>,
+    /// The pod's IPv6 address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ipv6: Option<Ipv6Addr>,
+    /// The security identity: the number of its set of labels.
+    pub identity: u32,
+    /// The labels.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
+    /// What the datapath does for this endpoint.
+    #[serde(default)]
+    pub options: EndpointOptions,
+    /// Which directions report policy verdicts: bit 0 ingress, bit 1 egress; 0 reports both.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub verdict_log_filter: u32,
+    /// The pod, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<Pod>,
+    /// The runtime's ids of the network and of this attachment, where it has them.
+    #[serde(default, skip_serializing_if = "NetworkIds::is_empty")]
+    pub network: NetworkIds,
+}
+
+/// The Kubernetes names of an endpoint.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pod {
+    /// The namespace.
+    pub namespace: String,
+    /// The name.
+    pub name: String,
+    /// The unique id, when the runtime passes it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub uid: String,
+}
+
+/// Ids under which a runtime knows the network and the attachment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NetworkIds {
+    /// The network.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub network_id: String,
+    /// The attachment.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub attachment_id: String,
+}
+
+impl NetworkIds {
+    fn is_empty(&self) -> bool {
+        self.network_id.is_empty() && self.attachment_id.is_empty()
+    }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(n: &u32) -> bool {
+    *n == 0
+}

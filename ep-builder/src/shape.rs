@@ -1,0 +1,263 @@
+//! The shape tier: everything that decides which code and which maps an object contains.
+//!
+//! Equal shapes give equal templates. Nothing here differs per endpoint or per boot of a node: addresses,
+//! MACs and interface numbers are constants (`endpoint::values`), patched and never hashed.
+
+use std::fmt;
+
+use crate::options::{EndpointOptions, OptionError};
+
+/// The prefix of every map and pin name. Nothing else in the code spells it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct MapPrefix(String);
+
+impl MapPrefix {
+    /// The longest prefix: `<prefix>_ct_any4_global` stays far below every limit of bpffs.
+    pub const MAX_LEN: usize = 24;
+
+    /// Accepts a lower-case C identifier.
+    pub fn new(text: &str) -> Result<Self, ShapeError> {
+        let head = text.bytes().next().is_some_and(|b| b.is_ascii_lowercase());
+        let tail = text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        if head && tail && text.len() <= Self::MAX_LEN {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(ShapeError::MapPrefix(text.to_owned()))
+        }
+    }
+
+    /// `<prefix>_<name>`: the name of a map and of its pin.
+    pub fn map(&self, name: &str) -> String {
+        format!("{}_{name}", self.0)
+    }
+}
+
+impl Default for MapPrefix {
+    fn default() -> Self {
+        Self("weir".to_owned())
+    }
+}
+
+impl fmt::Display for MapPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What all endpoints of a node share: `node_config.h`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct NodeConfig {
+    /// The prefix of map names.
+    pub map_prefix: MapPrefix,
+    /// Compile the IPv4 half.
+    pub ipv4: bool,
+    /// Compile the IPv6 half.
+    pub ipv6: bool,
+    /// Sizes of the maps that all endpoints share.
+    pub sizes: MapSizes,
+}
+
+/// Entries of the shared maps; bytes for the ring buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MapSizes {
+    /// Local endpoints by address.
+    pub endpoints: u32,
+    /// Identities by prefix.
+    pub ipcache: u32,
+    /// Rules of one endpoint.
+    pub policy: u32,
+    /// Counters by reason and direction.
+    pub metrics: u32,
+    /// Bytes of the event ring buffer: a power of two, a multiple of the page size.
+    pub events: u32,
+}
+
+impl Default for MapSizes {
+    fn default() -> Self {
+        Self {
+            endpoints: 65_535,
+            ipcache: 512_000,
+            policy: 16_384,
+            metrics: 1_024,
+            events: 1 << 20,
+        }
+    }
+}
+
+impl Default for NodeConfig {
+    fn default() -> Self {
+        Self {
+            map_prefix: MapPrefix::default(),
+            ipv4: true,
+            ipv6: true,
+            sizes: MapSizes::default(),
+        }
+    }
+}
+
+/// What may differ between the templates of a node: `ep_config.h` without its constants.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct EndpointConfig {
+    /// The options.
+    pub options: EndpointOptions,
+    /// The features that the node's way of routing decides.
+    pub features: Features,
+    /// Entries of the TCP conntrack maps.
+    pub ct_tcp: u32,
+    /// Entries of the conntrack maps of all other protocols.
+    pub ct_any: u32,
+}
+
+/// The features in the order of the header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an independent macro of the header"
+)]
+pub struct Features {
+    /// The receiver's ingress policy runs at the sender, before delivery.
+    pub force_local_policy_eval_at_source: bool,
+    /// The datapath routes between local endpoints itself.
+    pub routing: bool,
+    /// The datapath answers ARP.
+    pub arp_responder: bool,
+    /// Local delivery goes to the peer device, past the host stack.
+    pub host_redirect: bool,
+    /// Local delivery counts in the metrics of both sides.
+    pub local_delivery_metrics: bool,
+}
+
+impl Default for Features {
+    fn default() -> Self {
+        Self {
+            force_local_policy_eval_at_source: true,
+            routing: true,
+            arp_responder: true,
+            host_redirect: true,
+            local_delivery_metrics: true,
+        }
+    }
+}
+
+impl Default for EndpointConfig {
+    fn default() -> Self {
+        Self {
+            options: EndpointOptions::default(),
+            features: Features::default(),
+            ct_tcp: 524_288,
+            ct_any: 262_144,
+        }
+    }
+}
+
+/// Refuses shapes that cannot work, before anything is rendered.
+pub fn validate(node: &NodeConfig, endpoint: &EndpointConfig) -> Result<(), ShapeError> {
+    if !node.ipv4 && !node.ipv6 {
+        return Err(ShapeError::NoFamily);
+    }
+    if endpoint.options.get("NAT46") > Some(0) && !(node.ipv4 && node.ipv6) {
+        return Err(ShapeError::Nat46);
+    }
+    let MapSizes {
+        endpoints,
+        ipcache,
+        policy,
+        metrics,
+        events,
+    } = node.sizes;
+    let sizes = [
+        ("endpoints", endpoints),
+        ("ipcache", ipcache),
+        ("policy", policy),
+        ("metrics", metrics),
+        ("ct_tcp", endpoint.ct_tcp),
+        ("ct_any", endpoint.ct_any),
+    ];
+    if let Some((map, size)) = sizes
+        .into_iter()
+        .find(|(_, size)| !(1..=1 << 26).contains(size))
+    {
+        return Err(ShapeError::Size { map, size });
+    }
+    if !events.is_power_of_two() || !(4096..=1 << 30).contains(&events) {
+        return Err(ShapeError::Events(events));
+    }
+    Ok(endpoint.options.validate()?)
+}
+
+/// Why a shape was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ShapeError {
+    /// The prefix is no lower-case C identifier.
+    #[error(
+        "map_prefix {0:?} cannot name a map: lower-case letters, digits and '_' are allowed, a letter first, 24 at most"
+    )]
+    MapPrefix(String),
+    /// Neither family is compiled.
+    #[error("neither IPv4 nor IPv6 is enabled: a datapath needs one of them")]
+    NoFamily,
+    /// NAT46 with one family only.
+    #[error("option NAT46 needs both IPv4 and IPv6")]
+    Nat46,
+    /// A map with no entries, or too many.
+    #[error("map size {map} = {size} is out of range: 1 to 67108864")]
+    Size {
+        /// The key of the size.
+        map: &'static str,
+        /// What was given.
+        size: u32,
+    },
+    /// A ring buffer the kernel refuses.
+    #[error("events size {0} is no ring buffer: a power of two from 4096 to 1073741824 is needed")]
+    Events(u32),
+    /// An option.
+    #[error(transparent)]
+    Option(#[from] OptionError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prefix_is_an_identifier() {
+        assert_eq!(MapPrefix::new("cilium").unwrap().map("lxc"), "cilium_lxc");
+        for bad in [
+            "",
+            "Weir",
+            "1weir",
+            "_weir",
+            "we-ir",
+            "we ir",
+            "we/ir",
+            "we.ir",
+            &"w".repeat(25),
+        ] {
+            assert!(MapPrefix::new(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn refuses_shapes_that_cannot_work() {
+        let endpoint = EndpointConfig::default();
+        let none = NodeConfig {
+            ipv4: false,
+            ipv6: false,
+            ..NodeConfig::default()
+        };
+        assert_eq!(validate(&none, &endpoint), Err(ShapeError::NoFamily));
+        let mut odd = NodeConfig::default();
+        odd.sizes.events = 5000;
+        assert_eq!(validate(&odd, &endpoint), Err(ShapeError::Events(5000)));
+        let mut nat = EndpointConfig::default();
+        nat.options.set("NAT46", 1).unwrap();
+        let one = NodeConfig {
+            ipv6: false,
+            ..NodeConfig::default()
+        };
+        assert_eq!(validate(&one, &nat), Err(ShapeError::Nat46));
+        assert_eq!(validate(&NodeConfig::default(), &nat), Ok(()));
+    }
+}

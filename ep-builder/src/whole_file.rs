@@ -1,0 +1,199 @@
+//! Files that are there whole or not at all, and reads that cannot block or run away.
+//!
+//! Every write is: temporary name in the same folder, write, fsync, rename, fsync of the folder. Every
+//! read refuses what is no plain file (a FIFO would block, a symlink may lead anywhere) and has a limit.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+use nix::libc::{O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK};
+
+/// A file operation that failed: what, on which path, why.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {op} {}", path.display())]
+pub struct FileError {
+    /// The operation, as a verb phrase.
+    pub op: &'static str,
+    /// The path.
+    pub path: PathBuf,
+    /// The cause.
+    pub source: io::Error,
+}
+
+impl FileError {
+    /// Makes a closure that wraps an [`io::Error`], for `map_err`.
+    pub fn of<'a>(op: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Self + 'a {
+        move |source| Self {
+            op,
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    /// Whether the path does not exist.
+    pub fn is_not_found(&self) -> bool {
+        self.source.kind() == io::ErrorKind::NotFound
+    }
+}
+
+/// Replaces `path` by `bytes` with mode 0600. A reader meets the old file or the new one.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let error = FileError::of("write", path);
+    let replace = || -> io::Result<()> {
+        let mut file = tempfile::Builder::new()
+            .prefix(".tmp-")
+            .tempfile_in(folder)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|e| e.error)?;
+        File::open(folder)?.sync_all()
+    };
+    replace().map_err(error)
+}
+
+/// Opens a plain file for reading; refuses symlinks, FIFOs, devices and folders, and never blocks.
+pub fn open_plain(path: &Path) -> Result<(File, fs::Metadata), FileError> {
+    let open = || -> io::Result<(File, fs::Metadata)> {
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags(O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+            .open(path)?;
+        let metadata = file.metadata()?;
+        if metadata.is_file() {
+            Ok((file, metadata))
+        } else {
+            Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "it is not a plain file",
+            ))
+        }
+    };
+    open().map_err(FileError::of("read", path))
+}
+
+/// Reads a plain file of at most `limit` bytes.
+pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
+    let (file, metadata) = open_plain(path)?;
+    let take = || -> io::Result<Vec<u8>> {
+        let mut bytes =
+            Vec::with_capacity(usize::try_from(metadata.size().min(limit)).unwrap_or(0) + 1);
+        file.take(limit + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > limit {
+            let text = format!("it is larger than {limit} bytes");
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
+        }
+        Ok(bytes)
+    };
+    take().map_err(FileError::of("read", path))
+}
+
+/// Makes `path` and its parents with mode 0700 where they are missing; refuses a folder that others
+/// could write to.
+pub fn private_folder(path: &Path) -> Result<(), FileError> {
+    let make = || -> io::Result<()> {
+        DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+        let metadata = fs::symlink_metadata(path)?;
+        if !metadata.is_dir() {
+            return Err(io::Error::from(io::ErrorKind::NotADirectory));
+        }
+        if metadata.uid() != nix::unistd::geteuid().as_raw()
+            || metadata.permissions().mode() & 0o022 != 0
+        {
+            let text = format!(
+                "others may write to it (owner {}, mode {:o}): it must be ours and 0700",
+                metadata.uid(),
+                metadata.permissions().mode() & 0o7777
+            );
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
+        }
+        Ok(())
+    };
+    make().map_err(FileError::of("use folder", path))
+}
+
+/// Swaps two paths atomically. Both must exist.
+pub fn exchange(a: &Path, b: &Path) -> Result<(), FileError> {
+    renameat2(AT_FDCWD, a, AT_FDCWD, b, RenameFlags::RENAME_EXCHANGE)
+        .map_err(io::Error::from)
+        .map_err(FileError::of("exchange", a))
+}
+
+/// Renames; `to` must not exist (or be an empty folder).
+pub fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
+    fs::rename(from, to).map_err(FileError::of("rename", from))
+}
+
+/// Makes the folder's entries durable.
+pub fn sync_folder(path: &Path) -> Result<(), FileError> {
+    File::open(path)
+        .and_then(|folder| folder.sync_all())
+        .map_err(FileError::of("sync", path))
+}
+
+/// Removes whatever is at `path`: file, symlink or folder with its contents. Nothing there is success.
+pub fn remove(path: &Path) -> Result<(), FileError> {
+    let gone = |result: io::Result<()>| match result {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    };
+    let result = match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => gone(fs::remove_dir_all(path)),
+        Ok(_) => gone(fs::remove_file(path)),
+        Err(e) => gone(Err(e)),
+    };
+    result.map_err(FileError::of("remove", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn write_replaces_whole_and_leaves_no_temporary_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        write(&path, b"one").unwrap();
+        write(&path, b"two").unwrap();
+        assert_eq!(read(&path, 3).unwrap(), b"two");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn read_has_a_limit_and_refuses_odd_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let (plain, link, fifo) = (
+            folder.path().join("p"),
+            folder.path().join("l"),
+            folder.path().join("f"),
+        );
+        write(&plain, b"four").unwrap();
+        std::os::unix::fs::symlink(&plain, &link).unwrap();
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRUSR).unwrap();
+        assert!(read(&plain, 3).is_err());
+        for odd in [
+            &link,
+            &fifo,
+            &folder.path().to_owned(),
+            &folder.path().join("missing"),
+        ] {
+            assert!(read(odd, 100).is_err(), "{}", odd.display());
+        }
+    }
+
+    #[test]
+    fn folders_that_others_write_to_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x/y");
+        private_folder(&path).unwrap();
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o700
+        );
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(private_folder(&path).is_err());
+    }
+}
