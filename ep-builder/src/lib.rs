@@ -1,5 +1,19 @@
 //! From an endpoint's facts to its loadable object.
+pub mod builder;
+pub mod cache;
+pub mod compile;
+pub mod elf;
 pub mod endpoint;
+pub mod error;
+pub mod header;
+pub mod key;
+pub mod lock;
 pub mod options;
+pub mod pairwise;
+pub mod patch;
+pub mod settings;
 pub mod shape;
+pub mod sources;
+pub mod state;
+pub mod timeline;
 pub mod whole_file;

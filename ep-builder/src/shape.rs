@@ -72,6 +72,8 @@ pub struct MapSizes {
     pub metrics: u32,
     /// Bytes of the event ring buffer: a power of two, a multiple of the page size.
     pub events: u32,
+    /// Fragmented datagrams whose first fragment was seen.
+    pub fragments: u32,
 }
 
 impl Default for MapSizes {
@@ -82,6 +84,7 @@ impl Default for MapSizes {
             policy: 16_384,
             metrics: 1_024,
             events: 1 << 20,
+            fragments: 8_192,
         }
     }
 }
@@ -152,6 +155,33 @@ impl Default for EndpointConfig {
     }
 }
 
+/// What is switched on in a shape, in the words of the headers: for people who tell templates apart.
+pub fn summary(node: &NodeConfig, endpoint: &EndpointConfig) -> Vec<String> {
+    let Features {
+        force_local_policy_eval_at_source,
+        routing,
+        arp_responder,
+        host_redirect,
+        local_delivery_metrics,
+    } = endpoint.features;
+    let switches = [
+        ("ENABLE_IPV4", node.ipv4),
+        ("ENABLE_IPV6", node.ipv6),
+        ("FORCE_LOCAL_POLICY_EVAL_AT_SOURCE", force_local_policy_eval_at_source),
+        ("ENABLE_ROUTING", routing),
+        ("ENABLE_ARP_RESPONDER", arp_responder),
+        ("ENABLE_HOST_REDIRECT", host_redirect),
+        ("LOCAL_DELIVERY_METRICS", local_delivery_metrics),
+    ];
+    let switches = switches.into_iter().filter(|(_, on)| *on).map(|(name, _)| name.to_owned());
+    let options = endpoint.options.iter().filter_map(|(spec, value)| match value {
+        0 => None,
+        1 => Some(spec.define.to_owned()),
+        level => Some(format!("{}={level}", spec.define)),
+    });
+    switches.chain(options).collect()
+}
+
 /// Refuses shapes that cannot work, before anything is rendered.
 pub fn validate(node: &NodeConfig, endpoint: &EndpointConfig) -> Result<(), ShapeError> {
     if !node.ipv4 && !node.ipv6 {
@@ -166,12 +196,14 @@ pub fn validate(node: &NodeConfig, endpoint: &EndpointConfig) -> Result<(), Shap
         policy,
         metrics,
         events,
+        fragments,
     } = node.sizes;
     let sizes = [
         ("endpoints", endpoints),
         ("ipcache", ipcache),
         ("policy", policy),
         ("metrics", metrics),
+        ("fragments", fragments),
         ("ct_tcp", endpoint.ct_tcp),
         ("ct_any", endpoint.ct_any),
     ];

@@ -55,6 +55,17 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     replace().map_err(error)
 }
 
+/// Writes a file of a private scratch folder: not durable, and nobody else reads it.
+pub fn write_scratch(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .and_then(|mut file| file.write_all(bytes))
+        .map_err(FileError::of("write", path))
+}
+
 /// Opens a plain file for reading; refuses symlinks, FIFOs, devices and folders, and never blocks.
 pub fn open_plain(path: &Path) -> Result<(File, fs::Metadata), FileError> {
     let open = || -> io::Result<(File, fs::Metadata)> {

@@ -1,1 +1,20 @@
-//! x
+//! What the suites share: needs of a test, the built binaries, processes with a deadline, a node of one's
+//! own.
+//!
+//! A test owns everything it touches ([`Node`] is a folder that goes away with it), so all tests run at
+//! once; it finds the binaries next to its own one ([`binaries`]); and it says at its top what it needs
+//! of the machine ([`need!`](crate::need!)).
+#![expect(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    clippy::panic,
+    reason = "a harness that cannot set a test up fails that test, and says why"
+)]
+
+pub mod binaries;
+pub mod need;
+pub mod node;
+pub mod process;
+
+pub use node::Node;
+pub use process::Finished;

@@ -1,0 +1,49 @@
+# weir: two commands are enough on a fresh machine, `make demo` and `make test`.
+#
+# Both first look for what they need; on Debian and Ubuntu, as root, what is missing is installed (INSTALL=no
+# only names it). CI=1 makes a missing need a failure instead of a skip.
+
+CARGO ?= cargo
+INSTALL ?= yes
+export INSTALL
+# Where rustup puts cargo, for shells that have not been told.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help deps build demo test lint fmt bench clean
+
+help: ## Say what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+deps: ## Look for what every target needs, and install it where that is possible
+	@.ci/deps lint
+
+build: ## Build the static binaries
+	@.ci/deps build
+	$(CARGO) build --release --locked
+	@.ci/static
+
+demo: ## Show the main job: render, compile, patch, with the time each takes
+	@.ci/deps demo
+	$(CARGO) build --release --locked
+	@.ci/static
+	@tests/demo.sh
+
+test: ## Build, and run every level of tests
+	@.ci/deps test
+	@.ci/test
+
+lint: ## Format, lints, documentation, licences and sources of dependencies
+	@.ci/deps lint
+	@.ci/lint
+
+fmt: ## Format Rust and C
+	$(CARGO) fmt --all
+	find bpf-src -name '*.[ch]' -exec clang-format -i {} +
+
+bench: ## Measure: patch, cache hit, cold compile
+	@.ci/deps demo
+	$(CARGO) bench --workspace --locked
+
+clean: ## Remove everything that was built
+	$(CARGO) clean

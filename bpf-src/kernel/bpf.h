@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Facts of the kernel's BPF ABI: numbers of map types and flags, the verdicts of a tc program, and
+ * the context it gets. Documented in the kernel's include/uapi/linux/{bpf,pkt_cls}.h; numbers and
+ * offsets there never change. Only what this datapath uses is declared.
+ */
+#pragma once
+
+#include "kernel/types.h"
+
+enum bpf_map_type {
+	BPF_MAP_TYPE_HASH = 1,
+	BPF_MAP_TYPE_PROG_ARRAY = 3,
+	BPF_MAP_TYPE_PERCPU_HASH = 5,
+	BPF_MAP_TYPE_LRU_HASH = 9,
+	BPF_MAP_TYPE_LPM_TRIE = 11,
+	BPF_MAP_TYPE_RINGBUF = 27,
+};
+
+/* Flag of map creation: take memory when an entry is made. */
+#define BPF_F_NO_PREALLOC 1
+
+/* Flag of an update: overwrite or create. */
+#define BPF_ANY 0
+
+/* Verdicts of a direct-action classifier; bpf_redirect() and its kin return TC_ACT_REDIRECT. */
+#define TC_ACT_OK       0
+#define TC_ACT_SHOT     2
+#define TC_ACT_REDIRECT 7
+
+/*
+ * The context of a tc program. It has no memory of its own: the verifier rewrites each access, by
+ * offset, to the field of the packet's sk_buff. It goes on after data_end with fields not used here.
+ */
+struct __sk_buff {
+	__u32 len;
+	__u32 pkt_type;
+	__u32 mark;
+	__u32 queue_mapping;
+	__u32 protocol;
+	__u32 vlan_present;
+	__u32 vlan_tci;
+	__u32 vlan_proto;
+	__u32 priority;
+	__u32 ingress_ifindex;
+	__u32 ifindex;
+	__u32 tc_index;
+	__u32 cb[5];
+	__u32 hash;
+	__u32 tc_classid;
+	__u32 data;
+	__u32 data_end;
+};
+
+_Static_assert(__builtin_offsetof(struct __sk_buff, ifindex) == 40, "offset in the ABI");
+_Static_assert(__builtin_offsetof(struct __sk_buff, cb) == 48, "offset in the ABI");
+_Static_assert(__builtin_offsetof(struct __sk_buff, data_end) == 80, "offset in the ABI");

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The packet cursor: where reading stands and where the readable part ends. Every header is taken
+ * through it, so that each bounds check the verifier asks for stands in one place.
+ */
+#pragma once
+
+#include "kernel/bpf.h"
+#include "kernel/helpers.h"
+#include "lib/utils.h"
+
+struct cursor {
+	void *position;
+	void *end;
+};
+
+static __always_inline struct cursor cursor_of(const struct __sk_buff *ctx)
+{
+	return (struct cursor){ .position = (void *)(long)ctx->data,
+				.end = (void *)(long)ctx->data_end };
+}
+
+/*
+ * A cursor at the start of the packet. Only the linear part of a packet can be read; where that holds
+ * less than `want` bytes and the packet has more, the kernel is asked to pull them in. Pointers taken
+ * from an older cursor are invalid afterwards.
+ */
+static __always_inline struct cursor cursor_open(struct __sk_buff *ctx, __u32 want)
+{
+	struct cursor cursor = cursor_of(ctx);
+
+	if (cursor.position + want > cursor.end) {
+		/* A packet shorter than that fails the pull; cursor_take() will say so. */
+		bpf_skb_pull_data(ctx, want < ctx->len ? want : ctx->len);
+		cursor = cursor_of(ctx);
+	}
+	return cursor;
+}
+
+/* The next `size` bytes, or NULL where the packet ends before. */
+static __always_inline void *cursor_take(struct cursor *cursor, __u32 size)
+{
+	void *start = cursor->position;
+
+	if (start + size > cursor->end)
+		return NULL;
+	cursor->position = start + size;
+	return start;
+}

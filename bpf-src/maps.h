@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Every map. The names are macros of the headers; code never spells one. All are pinned by name, so that
+ * our loader, tc and bpftool find the same ones. A map of a part that is switched off does not exist: an
+ * LRU map takes its memory when it is created. The two program arrays have no initial values, which tc
+ * could not load; the loader fills them from the tags of TAIL().
+ */
+#pragma once
+
+#include "kernel/bpf.h"
+#include "lib/config.h"
+#include "lib/utils.h"
+#include "abi.h"
+
+/* How libbpf's convention writes a map's attributes: a number is the length of an array. */
+#define MAP_NUMBER(field, number) int(*field)[number]
+#define MAP_TYPE(field, type)     __typeof__(type) *field
+
+#define PIN_BY_NAME 1
+
+#define CALLS_MAP_SIZE       48
+#define CALL_POLICY_MAP_SIZE 65535
+
+/*
+ * Read: every packet of a new connection. Written: the policy compiler.
+ * One generation with the programs; packets and bytes are added by the datapath.
+ */
+struct {
+	MAP_NUMBER(type, BPF_MAP_TYPE_LPM_TRIE);
+	MAP_TYPE(key, struct policy_key);
+	MAP_TYPE(value, struct policy_value);
+	MAP_NUMBER(max_entries, POLICY_MAP_SIZE);
+	MAP_NUMBER(map_flags, BPF_F_NO_PREALLOC);
+	MAP_NUMBER(pinning, PIN_BY_NAME);
+} POLICY_MAP SEC(".maps");
+
+/*
+ * Read: tail calls within the endpoint. Written: the loader, once, before the programs are attached.
+ * Never shared by two generations.
+ */
+struct {
+	MAP_NUMBER(type, BPF_MAP_TYPE_PROG_ARRAY);
+	MAP_NUMBER(key_size, 4);
+	MAP_NUMBER(value_size, 4);
+	MAP_NUMBER(max_entries, CALLS_MAP_SIZE);
+	MAP_NUMBER(pinning, PIN_BY_NAME);
+} CALLS_MAP SEC(".maps");
+
+/*
+ * Read: local delivery, to run the receiver's policy. Written: the loader, by endpoint id.
+ * Shared by all endpoints; an empty place is an endpoint that is not ready.
+ */
+struct {
+	MAP_NUMBER(type, BPF_MAP_TYPE_PROG_ARRAY);
+	MAP_NUMBER(key_size, 4);
+	MAP_NUMBER(value_size, 4);
+	MAP_NUMBER(max_entries, CALL_POLICY_MAP_SIZE);
+	MAP_NUMBER(pinning, PIN_BY_NAME);
+} CALL_POLICY_MAP SEC(".maps");
+
+/*
+ * Read: routing, to find a local receiver. Written: the loader, when an endpoint comes or goes.
+ * An endpoint has an entry for each of its addresses.
+ */
+struct {
+	MAP_NUMBER(type, BPF_MAP_TYPE_HASH);
+	MAP_TYPE(key, struct endpoint_key);
+	MAP_TYPE(value, struct endpoint_value);
+	MAP_NUMBER(max_entries, ENDPOINTS_MAP_SIZE);
+	MAP_NUMBER(map_flags, BPF_F_NO_PREALLOC);
+	MAP_NUMBER(pinning, PIN_BY_NAME);
+} ENDPOINTS_MAP SEC(".maps");
+
+/*
+ * Read: every packet of a new connection, for the identity of its peer. Written: identity allocation
+ * and the policy compiler (`ipBlock`). No entry: the world.
+ */
+struct {
+	MAP_NUMBER(type, BPF_MAP_TYPE_LPM_TRIE);
+	MAP_TYPE(key, struct ipcache_key);
+	MAP_TYPE(value, struct ipcache_value);
+	MAP_NUMBER(max_entries, IPCACHE_MAP_SIZE);
+	MAP_NUMBER(map_flags, BPF_F_NO_PREALLOC);
+	MAP_NUMBER(pinning, PIN_BY_NAME);
+} IPCACHE_MAP SEC(".maps");
+
+/*
+ * Read: the operator. Written: every program, at the one place where a packet's way ends.
+ * Forwarded and dropped add up to what came in.
+ */
+struct {
+	MAP_NUMBER(type, BPF_MAP_TYPE_PERCPU_HASH);
+	MAP_TYPE(key, struct metrics_key);
+	MAP_TYPE(value, struct metrics_value);
+	MAP_NUMBER(max_entries, METRICS_MAP_SIZE);
+	MAP_NUMBER(map_flags, BPF_F_NO_PREALLOC);
+	MAP_NUMBER(pinning, PIN_BY_NAME);
+} METRICS_MAP SEC(".maps");
+
+/*
+ * Read: the monitor. Written: every program whose events are switched on (lib/events.h).
+ * A full ring loses the event, never the packet, and counts it.
+ */
+struct {
+	MAP_NUMBER(type, BPF_MAP_TYPE_RINGBUF);
+	MAP_NUMBER(max_entries, EVENTS_MAP_SIZE);
+	MAP_NUMBER(pinning, PIN_BY_NAME);
+} EVENTS_MAP SEC(".maps");
+
+#if CONFIG_CONNTRACK && CONFIG_ENABLE_IPV4
+/*
+ * Read and written: every TCP packet over IPv4. Also read by the operator; deleted with the endpoint.
+ * Of this endpoint alone with CONNTRACK_LOCAL, by its name in the header.
+ */
+struct {
+	MAP_NUMBER(type, BPF_MAP_TYPE_LRU_HASH);
+	MAP_TYPE(key, struct ct4_key);
+	MAP_TYPE(value, struct ct_value);
+	MAP_NUMBER(max_entries, CT_MAP_SIZE_TCP);
+	MAP_NUMBER(pinning, PIN_BY_NAME);
+} CT_MAP_TCP4 SEC(".maps");
+
+/*
+ * Read and written: every other packet over IPv4; a map of its own, so that a flood of these does not
+ * evict TCP connections. Otherwise as CT_MAP_TCP4.
+ */
+struct {
+	MAP_NUMBER(type, BPF_MAP_TYPE_LRU_HASH);
+	MAP_TYPE(key, struct ct4_key);
+	MAP_TYPE(value, struct ct_value);
+	MAP_NUMBER(max_entries, CT_MAP_SIZE_ANY);
+	MAP_NUMBER(pinning, PIN_BY_NAME);
+} CT_MAP_ANY4 SEC(".maps");
+#endif
+
+#if CONFIG_CONNTRACK && CONFIG_ENABLE_IPV6
+/*
+ * Read and written: every TCP packet over IPv6.
+ * Otherwise as CT_MAP_TCP4.
+ */
+struct {
+	MAP_NUMBER(type, BPF_MAP_TYPE_LRU_HASH);
+	MAP_TYPE(key, struct ct6_key);
+	MAP_TYPE(value, struct ct_value);
+	MAP_NUMBER(max_entries, CT_MAP_SIZE_TCP);
+	MAP_NUMBER(pinning, PIN_BY_NAME);
+} CT_MAP_TCP6 SEC(".maps");
+
+/*
+ * Read and written: every other packet over IPv6.
+ * Otherwise as CT_MAP_ANY4.
+ */
+struct {
+	MAP_NUMBER(type, BPF_MAP_TYPE_LRU_HASH);
+	MAP_TYPE(key, struct ct6_key);
+	MAP_TYPE(value, struct ct_value);
+	MAP_NUMBER(max_entries, CT_MAP_SIZE_ANY);
+	MAP_NUMBER(pinning, PIN_BY_NAME);
+} CT_MAP_ANY6 SEC(".maps");
+#endif
+
+#if CONFIG_ENABLE_IPV4
+/*
+ * Read: later fragments, which have no ports. Written: first fragments.
+ * Needed without conntrack, too: policy is by port.
+ */
+struct {
+	MAP_NUMBER(type, BPF_MAP_TYPE_LRU_HASH);
+	MAP_TYPE(key, struct frag4_key);
+	MAP_TYPE(value, struct frag_value);
+	MAP_NUMBER(max_entries, FRAG_MAP_SIZE);
+	MAP_NUMBER(pinning, PIN_BY_NAME);
+} FRAG4_MAP SEC(".maps");
+#endif
+
+#if CONFIG_ENABLE_IPV6
+/*
+ * Read: later fragments over IPv6. Written: first fragments.
+ * Otherwise as FRAG4_MAP.
+ */
+struct {
+	MAP_NUMBER(type, BPF_MAP_TYPE_LRU_HASH);
+	MAP_TYPE(key, struct frag6_key);
+	MAP_TYPE(value, struct frag_value);
+	MAP_NUMBER(max_entries, FRAG_MAP_SIZE);
+	MAP_NUMBER(pinning, PIN_BY_NAME);
+} FRAG6_MAP SEC(".maps");
+#endif

@@ -1,0 +1,239 @@
+//! The pipeline: settings and an endpoint in, the endpoint's object out.
+//!
+//! `shape -> headers -> key -> [cache | bundle | clang] -> template -> patch -> object`; brackets are I/O.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::cache::{Bundle, CacheError, Entry, Recipe, TemplateCache};
+use crate::compile::{Clang, CompileError, Compiled, FLAGS, Limits, Search, compile};
+use crate::elf::constant_sites;
+use crate::endpoint::{Endpoint, EndpointValues};
+use crate::error::{Error, chain};
+use crate::header::{Headers, Renderer};
+use crate::key::TemplateKey;
+use crate::patch::EndpointObject;
+use crate::settings::Settings;
+use crate::shape::{self, EndpointConfig};
+use crate::sources::{Sources, read_renderer};
+use crate::timeline::Timeline;
+use crate::whole_file::{self, FileError};
+
+/// The folder of the templates below the state folder.
+const TEMPLATES: &str = "templates";
+/// The file that remembers the compiler's version.
+const CLANG_MEMORY: &str = "clang.json";
+
+/// Where a template came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The node's cache.
+    Cache,
+    /// The package's bundle.
+    Bundle,
+    /// This very call; the processor time of the compiler.
+    Compiled(Duration),
+}
+
+/// A template, verified.
+#[derive(Debug)]
+pub struct Obtained {
+    /// Its key.
+    pub key: TemplateKey,
+    /// Its bytes and manifest.
+    pub entry: Entry,
+    /// Where it came from.
+    pub origin: Origin,
+    /// What the operator should know.
+    pub notices: Vec<String>,
+}
+
+/// An endpoint's object, ready to be kept and loaded.
+#[derive(Debug)]
+pub struct Built {
+    /// The object.
+    pub object: EndpointObject,
+    /// The endpoint's own header.
+    pub header: String,
+    /// The template it was patched from.
+    pub key: TemplateKey,
+    /// Where the template came from.
+    pub origin: Origin,
+    /// What the operator should know.
+    pub notices: Vec<String>,
+}
+
+/// Builds objects for one configuration of the node.
+pub struct Builder {
+    settings: Settings,
+    sources: Sources,
+    renderer: Renderer,
+    cache: TemplateCache,
+    bundle: Option<Bundle>,
+    search: Search,
+}
+
+impl Builder {
+    /// Reads sources and templates, and opens cache and bundle.
+    pub fn open(settings: Settings, search: Search) -> Result<Self, Error> {
+        shape::validate(&settings.node, &settings.endpoint)?;
+        let paths = &settings.paths;
+        whole_file::private_folder(&paths.state_dir)?;
+        Ok(Self {
+            sources: Sources::read(&paths.bpf_dir)?,
+            renderer: read_renderer(&paths.bpf_templates_dir)?,
+            cache: TemplateCache::open(&paths.state_dir.join(TEMPLATES), settings.cache.lock_timeout)?,
+            bundle: Bundle::open(&paths.bundle_dir)?,
+            search,
+            settings,
+        })
+    }
+
+    /// The shape of an endpoint: the node's, with the endpoint's options.
+    pub fn shape_of(&self, endpoint: &Endpoint) -> EndpointConfig {
+        EndpointConfig { options: endpoint.options.clone(), ..self.settings.endpoint.clone() }
+    }
+
+    /// The cache of templates.
+    pub fn cache(&self) -> &TemplateCache {
+        &self.cache
+    }
+
+    /// The bundle, where there is one.
+    pub fn bundle(&self) -> Option<&Bundle> {
+        self.bundle.as_ref()
+    }
+
+    /// The configuration.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Builds an endpoint's object through its template, and says how long each stage took.
+    pub fn build(&self, endpoint: &Endpoint, timeline: &mut Timeline) -> Result<Built, Error> {
+        let shape = self.shape_of(endpoint);
+        let Obtained { key, entry, origin, notices } = self.template(&shape, timeline)?;
+        let object = entry.template.patch(&EndpointValues::of(endpoint));
+        timeline.mark("patch");
+        let header = self.renderer.endpoint(&self.settings.node, &shape, endpoint)?.ep_config;
+        timeline.mark("header");
+        Ok(Built { object, header, key, origin, notices })
+    }
+
+    /// The template of a shape: from the cache, from the bundle, or compiled now.
+    pub fn template(&self, shape: &EndpointConfig, timeline: &mut Timeline) -> Result<Obtained, Error> {
+        shape::validate(&self.settings.node, shape)?;
+        let headers = self.renderer.template(&self.settings.node, shape)?;
+        timeline.mark("render");
+        let clang = self.clang();
+        timeline.mark("clang");
+        let mut notices = Vec::new();
+        let found = self.find(&headers, clang.as_ref().ok(), &mut notices)?;
+        timeline.mark("key and cache");
+        if let Some((key, entry, origin)) = found {
+            return Ok(Obtained { key, entry, origin, notices });
+        }
+        let clang = clang.map_err(CacheError::from)?;
+        let obtained = self.compile_template(shape, &headers, &clang, notices)?;
+        timeline.mark("compile");
+        Ok(obtained)
+    }
+
+    /// Compiles the endpoint's own header, with no template: what `--direct` shows and the equivalence
+    /// test compares with. Constants that stand in no header are filled in afterwards.
+    pub fn build_direct(&self, endpoint: &Endpoint, timeline: &mut Timeline) -> Result<EndpointObject, Error> {
+        let shape = self.shape_of(endpoint);
+        shape::validate(&self.settings.node, &shape)?;
+        let headers = self.renderer.endpoint(&self.settings.node, &shape, endpoint)?;
+        timeline.mark("render");
+        let clang = self.clang()?;
+        timeline.mark("clang");
+        let state = &self.settings.paths.state_dir;
+        let folder = tempfile::Builder::new()
+            .prefix(".direct-")
+            .tempdir_in(state)
+            .map_err(FileError::of("make a temporary folder in", state))?;
+        let compiled = self.compile(&clang, &headers, folder.path())?;
+        timeline.mark("compile");
+        let sites = constant_sites(&compiled.object)
+            .map_err(|source| CompileError::Object { path: clang.path, source })?;
+        Ok(EndpointObject::from_direct(compiled.object, &sites, &EndpointValues::of(endpoint)))
+    }
+
+    /// The key a shape has with a compiler of this version.
+    pub fn key(&self, headers: &Headers, compiler: &str) -> TemplateKey {
+        TemplateKey::new(headers, &self.sources, FLAGS, compiler)
+    }
+
+    /// The node's compiler.
+    pub fn clang(&self) -> Result<Clang, CompileError> {
+        let memory = self.settings.paths.state_dir.join(CLANG_MEMORY);
+        Clang::identify(self.search.find()?, &memory, &self.limits())
+    }
+
+    fn limits(&self) -> Limits {
+        let clang = &self.settings.clang;
+        Limits { time: clang.timeout, memory_mib: clang.memory_mib }
+    }
+
+    /// Looks in the cache, then in the bundle. A compiler that is gone has left its templates: its last
+    /// known version still names them.
+    fn find(
+        &self,
+        headers: &Headers,
+        clang: Option<&Clang>,
+        notices: &mut Vec<String>,
+    ) -> Result<Option<(TemplateKey, Entry, Origin)>, Error> {
+        let memory = self.settings.paths.state_dir.join(CLANG_MEMORY);
+        let version = clang.cloned().or_else(|| Clang::last_known(&memory)).map(|clang| clang.version);
+        if let Some(version) = version {
+            let key = self.key(headers, &version);
+            if let Some(entry) = self.cache.get(key, notices)? {
+                return Ok(Some((key, entry, Origin::Cache)));
+            }
+        }
+        let Some(bundle) = &self.bundle else { return Ok(None) };
+        let key = self.key(headers, &bundle.compiler);
+        match bundle.get(key) {
+            Ok(entry) => Ok(entry.map(|entry| (key, entry, Origin::Bundle))),
+            Err(poison) => {
+                let folder = bundle.folder(key);
+                notices.push(format!(
+                    "bundled template {} was not used because {}; reinstall the package",
+                    folder.display(),
+                    chain(&poison)
+                ));
+                Ok(None)
+            }
+        }
+    }
+
+    fn compile_template(
+        &self,
+        shape: &EndpointConfig,
+        headers: &Headers,
+        clang: &Clang,
+        mut notices: Vec<String>,
+    ) -> Result<Obtained, Error> {
+        let key = self.key(headers, &clang.version);
+        let mut cpu = None;
+        let recipe = Recipe {
+            key,
+            headers,
+            compiler: &clang.version,
+            shape: shape::summary(&self.settings.node, shape),
+        };
+        let obtained = self.cache.get_or_build(recipe, |folder| {
+            let compiled = self.compile(clang, headers, folder)?;
+            cpu = Some(compiled.cpu);
+            Ok(compiled)
+        })?;
+        notices.extend(obtained.notices);
+        let origin = cpu.map_or(Origin::Cache, Origin::Compiled);
+        Ok(Obtained { key, entry: obtained.entry, origin, notices })
+    }
+
+    fn compile(&self, clang: &Clang, headers: &Headers, folder: &Path) -> Result<Compiled, CompileError> {
+        compile(clang, headers, &self.sources, &self.limits(), folder)
+    }
+}

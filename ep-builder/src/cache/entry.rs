@@ -1,0 +1,155 @@
+//! Reading a template folder without trusting it.
+//!
+//! The programs in it run in the kernel for every pod that shares the shape. So each file must be a plain
+//! file of one name, owned by whom we trust and writable by nobody else, and the object must have the
+//! digest that its manifest says.
+
+use std::fs::{self, Metadata};
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use super::manifest::Manifest;
+use crate::elf::ElfError;
+use crate::key::{TemplateKey, sha256_hex};
+use crate::patch::Template;
+use crate::whole_file::{self, FileError};
+
+/// The object's file name.
+pub const OBJECT: &str = "bpf_lxc.o";
+/// The manifest's file name.
+pub const MANIFEST: &str = "manifest.json";
+
+const MANIFEST_LIMIT: u64 = 64 << 10;
+const OBJECT_LIMIT: u64 = 64 << 20;
+
+/// A template that was read and found whole.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// What it says of itself.
+    pub manifest: Manifest,
+    /// The object.
+    pub template: Template,
+}
+
+/// Whose files are used.
+#[derive(Clone, Debug)]
+pub struct Trust {
+    owners: Vec<u32>,
+}
+
+impl Trust {
+    /// Ourselves only: the node's own cache.
+    pub fn ours() -> Self {
+        Self { owners: vec![nix::unistd::geteuid().as_raw()] }
+    }
+
+    /// Ourselves and root: what a package installed.
+    pub fn installed() -> Self {
+        Self { owners: vec![0, nix::unistd::geteuid().as_raw()] }
+    }
+
+    fn check(&self, name: &'static str, metadata: &Metadata) -> Result<(), Poison> {
+        if !self.owners.contains(&metadata.uid()) {
+            return Err(Poison::Owner { name, uid: metadata.uid() });
+        }
+        if metadata.mode() & 0o022 != 0 {
+            return Err(Poison::Writable { name, mode: metadata.mode() & 0o7777 });
+        }
+        if metadata.is_file() && metadata.nlink() != 1 {
+            return Err(Poison::HardLinked { name });
+        }
+        Ok(())
+    }
+}
+
+/// Reads the template of `key` in `folder`. Nothing there is `None`.
+pub(super) fn read(folder: &Path, key: TemplateKey, trust: &Trust) -> Result<Option<Entry>, Poison> {
+    let metadata = match fs::symlink_metadata(folder) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(FileError::of("read", folder)(error).into()),
+    };
+    if !metadata.is_dir() {
+        return Err(Poison::NoFolder);
+    }
+    trust.check("the folder", &metadata)?;
+    let manifest = read_file(folder, MANIFEST, MANIFEST_LIMIT, trust)?;
+    let manifest: Manifest = serde_json::from_slice(&manifest).map_err(Poison::Manifest)?;
+    if manifest.key != key {
+        return Err(Poison::Key { says: manifest.key });
+    }
+    let object = read_file(folder, OBJECT, OBJECT_LIMIT, trust)?;
+    if object.len() as u64 != manifest.object_size {
+        return Err(Poison::Size { is: object.len() as u64, was: manifest.object_size });
+    }
+    if sha256_hex(&object) != manifest.object_sha256 {
+        return Err(Poison::Digest);
+    }
+    Ok(Some(Entry { manifest, template: Template::read(object)? }))
+}
+
+fn read_file(folder: &Path, name: &'static str, limit: u64, trust: &Trust) -> Result<Vec<u8>, Poison> {
+    let path = folder.join(name);
+    let (file, metadata) = whole_file::open_plain(&path)?;
+    trust.check(name, &metadata)?;
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(limit)).unwrap_or(0) + 1);
+    file.take(limit).read_to_end(&mut bytes).map_err(FileError::of("read", &path))?;
+    Ok(bytes)
+}
+
+/// Why a template folder must not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Poison {
+    /// A symlink or a file in its place.
+    #[error("it is not a folder")]
+    NoFolder,
+    /// A file is missing, a symlink, or unreadable.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Somebody else's.
+    #[error("{name} belongs to user {uid}")]
+    Owner {
+        /// Which.
+        name: &'static str,
+        /// Whose.
+        uid: u32,
+    },
+    /// Others could change it.
+    #[error("{name} can be written by others (mode {mode:o})")]
+    Writable {
+        /// Which.
+        name: &'static str,
+        /// How.
+        mode: u32,
+    },
+    /// Somebody may hold another name of it.
+    #[error("{name} has more than one hard link")]
+    HardLinked {
+        /// Which.
+        name: &'static str,
+    },
+    /// The manifest is damaged.
+    #[error("its {MANIFEST} is damaged")]
+    Manifest(#[source] serde_json::Error),
+    /// The manifest is another template's.
+    #[error("its {MANIFEST} is of template {says}")]
+    Key {
+        /// Whose.
+        says: TemplateKey,
+    },
+    /// Cut, or grown.
+    #[error("its {OBJECT} has {is} bytes, {was} were written")]
+    Size {
+        /// Now.
+        is: u64,
+        /// Then.
+        was: u64,
+    },
+    /// Altered.
+    #[error("its {OBJECT} was altered: the digest is another")]
+    Digest,
+    /// The digest holds, and it still is no template.
+    #[error("its {OBJECT} is no template")]
+    Object(#[from] ElfError),
+}

@@ -1,0 +1,121 @@
+//! Listing and collecting what lies in the cache's folder.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use super::{BAD, BUILDING, CacheError, LOCK, MANIFEST, TemplateCache};
+use crate::key::TemplateKey;
+use crate::lock::FileLock;
+use crate::whole_file::{self, FileError};
+
+/// Why something was collected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// A template no endpoint uses, for longer than the configured time.
+    Unused,
+    /// An entry that had been put aside.
+    Quarantined,
+    /// What a killed process left.
+    Leftover,
+}
+
+/// One thing that was, or would be, removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Collected {
+    /// The file or folder.
+    pub path: PathBuf,
+    /// Why.
+    pub why: Why,
+}
+
+/// What a name in the cache's folder means.
+enum Kind {
+    Entry(TemplateKey),
+    Building(TemplateKey),
+    Lock,
+    Quarantined(TemplateKey),
+    Stranger,
+}
+
+fn kind(name: &str) -> Kind {
+    let Some((key, suffix)) = name.split_at_checked(64) else { return Kind::Stranger };
+    let Ok(key) = key.parse() else { return Kind::Stranger };
+    match suffix {
+        "" => Kind::Entry(key),
+        BUILDING => Kind::Building(key),
+        LOCK => Kind::Lock,
+        _ if suffix.starts_with(BAD) => Kind::Quarantined(key),
+        _ => Kind::Stranger,
+    }
+}
+
+impl TemplateCache {
+    /// The keys of all entries, sorted; whether each is sound, [`TemplateCache::read`] tells.
+    pub fn keys(&self) -> Result<Vec<TemplateKey>, CacheError> {
+        let mut keys: Vec<_> = self
+            .names()?
+            .iter()
+            .filter_map(|name| match kind(name) {
+                Kind::Entry(key) => Some(key),
+                _ => None,
+            })
+            .collect();
+        keys.sort_unstable();
+        Ok(keys)
+    }
+
+    /// Removes what nobody needs: templates outside `in_use` that were not used for `keep`, entries put
+    /// aside as long ago, and leftovers. What another process is working on is left alone, and so is
+    /// every name that is not ours. With `dry_run` it only says what it would remove.
+    pub fn collect(
+        &self,
+        in_use: &HashSet<TemplateKey>,
+        keep: Duration,
+        dry_run: bool,
+    ) -> Result<Vec<Collected>, CacheError> {
+        let mut collected = Vec::new();
+        for name in self.names()? {
+            let (key, why, old_enough) = match kind(&name) {
+                Kind::Entry(key) => (key, Why::Unused, !in_use.contains(&key) && self.idle(&name) >= keep),
+                Kind::Quarantined(key) => (key, Why::Quarantined, self.idle(&name) >= keep),
+                Kind::Building(key) => (key, Why::Leftover, true),
+                Kind::Lock | Kind::Stranger => continue,
+            };
+            if !old_enough {
+                continue;
+            }
+            // Held: somebody builds, or looks at, this very key.
+            let Some(lock) = FileLock::try_acquire(&self.beside(key, LOCK))? else { continue };
+            let path = self.root.join(&name);
+            if !dry_run {
+                whole_file::remove(&path)?;
+            }
+            collected.push(Collected { path, why });
+            lock.remove()?;
+        }
+        Ok(collected)
+    }
+
+    fn names(&self) -> Result<Vec<String>, FileError> {
+        let wrap = |source| FileError { op: "list", path: self.root.clone(), source };
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.root).map_err(wrap)? {
+            if let Ok(name) = entry.map_err(wrap)?.file_name().into_string() {
+                names.push(name);
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// How long an entry was not used; something unreadable counts as old.
+    fn idle(&self, name: &str) -> Duration {
+        let path = self.root.join(name);
+        let used = fs::symlink_metadata(path.join(MANIFEST))
+            .or_else(|_| fs::symlink_metadata(&path))
+            .and_then(|metadata| metadata.modified());
+        used.map_or(Duration::MAX, |used| SystemTime::now().duration_since(used).unwrap_or_default())
+    }
+}

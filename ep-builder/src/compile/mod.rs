@@ -1,0 +1,102 @@
+//! From headers and sources to an object: one clang process, confined.
+
+mod error;
+mod find;
+mod flags;
+mod sandbox;
+
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::time::Duration;
+
+pub use error::CompileError;
+pub use find::{Clang, Search};
+pub use flags::FLAGS;
+pub use sandbox::Limits;
+
+use crate::elf::slim;
+use crate::header::{EP_CONFIG, Headers, NODE_CONFIG};
+use crate::sources::{MAIN, Sources};
+use crate::whole_file::{self, FileError};
+use flags::{OBJECT, SOURCE_FOLDER};
+use sandbox::Outcome;
+
+/// The largest object that is taken.
+const OBJECT_LIMIT: u64 = 64 << 20;
+
+/// A fresh object and what it cost.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// The object without DWARF.
+    pub object: Vec<u8>,
+    /// Processor time of the compiler.
+    pub cpu: Duration,
+}
+
+/// Compiles in `folder`, a private and empty one; what it leaves there is the caller's to remove.
+///
+/// The sources are written out from memory, so the bytes that were hashed are the bytes that are
+/// compiled, and every path the compiler sees is relative.
+pub fn compile(
+    clang: &Clang,
+    headers: &Headers,
+    sources: &Sources,
+    limits: &Limits,
+    folder: &Path,
+) -> Result<Compiled, CompileError> {
+    lay_out(headers, sources, folder)?;
+    let input = format!("{SOURCE_FOLDER}/{MAIN}");
+    let prefix_map = format!("-ffile-prefix-map={}=.", folder.display());
+    let arguments: Vec<&str> = FLAGS
+        .iter()
+        .copied()
+        .chain([prefix_map.as_str(), "-c", input.as_str(), "-o", OBJECT])
+        .collect();
+    let outcome = sandbox::run(&clang.path, &arguments, folder, limits)?;
+    if !outcome.status.success() {
+        return Err(classify(clang, &outcome, limits));
+    }
+    let object = whole_file::read(&folder.join(OBJECT), OBJECT_LIMIT)?;
+    let object = slim(&object).map_err(|source| CompileError::Object { path: clang.path.clone(), source })?;
+    Ok(Compiled { object, cpu: outcome.cpu })
+}
+
+fn lay_out(headers: &Headers, sources: &Sources, folder: &Path) -> Result<(), CompileError> {
+    // No fsync: these files live as long as the compiler runs.
+    let put = |path: &Path, bytes: &[u8]| -> Result<(), FileError> {
+        let parent = path.parent().unwrap_or(folder);
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(parent)
+            .map_err(FileError::of("make folder", parent))?;
+        whole_file::write_scratch(path, bytes)
+    };
+    put(&folder.join(EP_CONFIG), headers.ep_config.as_bytes())?;
+    put(&folder.join(NODE_CONFIG), headers.node_config.as_bytes())?;
+    for file in sources.files() {
+        put(&folder.join(SOURCE_FOLDER).join(&file.path), &file.bytes)?;
+    }
+    Ok(())
+}
+
+/// What memory exhaustion looks like in the words of clang, its allocator and the dynamic loader.
+const OUT_OF_MEMORY: [&str; 4] =
+    ["out of memory", "std::bad_alloc", "Cannot allocate memory", "failed to map segment"];
+
+fn classify(clang: &Clang, outcome: &Outcome, limits: &Limits) -> CompileError {
+    let path = clang.path.clone();
+    let diagnostics = outcome.diagnostics.clone();
+    if outcome.timed_out {
+        return CompileError::TimedOut { path, limit: limits.time };
+    }
+    if OUT_OF_MEMORY.iter().any(|words| diagnostics.contains(words)) {
+        return CompileError::OutOfMemory { path, limit_mib: limits.memory_mib };
+    }
+    match outcome.status.signal() {
+        Some(signal) => CompileError::Killed { path, signal },
+        None => CompileError::Source { path, diagnostics },
+    }
+}

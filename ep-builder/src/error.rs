@@ -1,0 +1,64 @@
+//! The error of a build: each variant names the stage that failed, and so the file to open.
+
+use std::error::Error as StdError;
+
+use crate::cache::{BundleError, CacheError};
+use crate::compile::CompileError;
+use crate::header::RenderError;
+use crate::shape::ShapeError;
+use crate::sources::SourceError;
+use crate::whole_file::FileError;
+
+/// Why an endpoint's object could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The configuration asks for a datapath that cannot be.
+    #[error("the configuration cannot be built")]
+    Shape(#[from] ShapeError),
+    /// The datapath's sources or templates.
+    #[error(transparent)]
+    Sources(#[from] SourceError),
+    /// A header.
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    /// The template.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// The bundle.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// A compilation without a template.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// A file of the state folder.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+impl Error {
+    /// What to do, where that is not in the message already.
+    pub fn advice(&self) -> Option<&'static str> {
+        match self {
+            Self::Compile(error) | Self::Cache(CacheError::Compile(error)) => Some(error.advice()),
+            Self::File(_) | Self::Cache(CacheError::File(_)) => {
+                Some("check free space, owner and permissions of [paths] state_dir")
+            }
+            _ => None,
+        }
+    }
+}
+
+/// An error with all its causes, on one line.
+pub fn chain(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        // A transparent variant repeats its source.
+        let next = error.to_string();
+        if !text.ends_with(&next) {
+            text = format!("{text}: {next}");
+        }
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,144 @@
+//! Locks between processes: `flock` on a file, with a deadline.
+//!
+//! The kernel releases the lock when its holder dies, however it dies. The file names the holder's
+//! process id, for the error of those who waited in vain.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::libc::O_NOFOLLOW;
+
+use crate::whole_file::{self, FileError};
+
+/// A lock that is held until it is dropped.
+#[derive(Debug)]
+pub struct FileLock {
+    file: File,
+    path: PathBuf,
+}
+
+/// Longest pause between two tries.
+const PAUSE: Duration = Duration::from_millis(20);
+
+impl FileLock {
+    /// Takes the lock at `path`, waiting at most `timeout`.
+    pub fn acquire(path: &Path, timeout: Duration) -> Result<Self, LockError> {
+        let start = Instant::now();
+        let mut pause = Duration::from_micros(500);
+        loop {
+            if let Some(lock) = Self::try_acquire(path)? {
+                return Ok(lock);
+            }
+            if start.elapsed() >= timeout {
+                return Err(LockError::Busy { path: path.to_owned(), holder: holder(path), timeout });
+            }
+            sleep(pause);
+            pause = (pause * 2).min(PAUSE);
+        }
+    }
+
+    /// Takes the lock if it is free.
+    pub fn try_acquire(path: &Path) -> Result<Option<Self>, LockError> {
+        let wrap = FileError::of("lock", path);
+        let attempt = || -> io::Result<Option<File>> {
+            let mut file = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o600)
+                .custom_flags(O_NOFOLLOW)
+                .open(path)?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+            // Whoever removed the file held it; a lock on a removed file excludes nobody.
+            if !is_at(&file, path) {
+                return Ok(None);
+            }
+            file.set_len(0)?;
+            file.rewind()?;
+            write!(file, "{}", std::process::id())?;
+            Ok(Some(file))
+        };
+        let file = attempt().map_err(wrap)?;
+        Ok(file.map(|file| Self { file, path: path.to_owned() }))
+    }
+
+    /// Removes the file and releases the lock.
+    pub fn remove(self) -> Result<(), FileError> {
+        let removed = whole_file::remove(&self.path);
+        drop(self.file);
+        removed
+    }
+}
+
+fn is_at(file: &File, path: &Path) -> bool {
+    let same = |there: std::fs::Metadata, ours: std::fs::Metadata| (there.dev(), there.ino()) == (ours.dev(), ours.ino());
+    std::fs::symlink_metadata(path)
+        .and_then(|there| Ok(same(there, file.metadata()?)))
+        .unwrap_or(false)
+}
+
+/// The process that wrote itself into the lock file, for messages only.
+fn holder(path: &Path) -> String {
+    let mut text = String::new();
+    let read = whole_file::open_plain(path).map(|(file, _)| file.take(20).read_to_string(&mut text));
+    match read {
+        Ok(Ok(_)) if !text.is_empty() => format!("process {text}"),
+        _ => "another process".to_owned(),
+    }
+}
+
+/// Why a lock was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Somebody else has it.
+    #[error("{} is held by {holder}, after waiting {:.1} s; try again later", path.display(), timeout.as_secs_f32())]
+    Busy {
+        /// The lock file.
+        path: PathBuf,
+        /// Who holds it.
+        holder: String,
+        /// How long was waited.
+        timeout: Duration,
+    },
+    /// The file cannot be used.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn excludes_names_the_holder_and_ends_with_the_drop() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let lock = FileLock::acquire(&path, Duration::ZERO).unwrap();
+        let busy = FileLock::acquire(&path, Duration::from_millis(5)).unwrap_err();
+        assert!(busy.to_string().contains(&format!("process {}", std::process::id())), "{busy}");
+        drop(lock);
+        FileLock::acquire(&path, Duration::ZERO).unwrap().remove().unwrap();
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_lock_on_a_removed_file_counts_for_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let old = FileLock::acquire(&path, Duration::ZERO).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let new = FileLock::acquire(&path, Duration::ZERO).unwrap();
+        drop(old);
+        assert!(FileLock::try_acquire(&path).unwrap().is_none(), "still held by the new one");
+        drop(new);
+    }
+}

@@ -1,0 +1,83 @@
+//! From the template's bytes and an endpoint's values to the endpoint's bytes. Pure.
+
+use std::ops::Range;
+
+use crate::elf::{ConstantSite, ElfError, TemplateLayout};
+use crate::endpoint::{DefinedBy, EndpointValues};
+
+/// A verified template: its bytes, and where an endpoint's values go.
+#[derive(Clone, Debug)]
+pub struct Template {
+    bytes: Vec<u8>,
+    layout: TemplateLayout,
+}
+
+/// The object of one endpoint: what is kept in its folder is what is loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointObject(Vec<u8>);
+
+impl Template {
+    /// Reads the layout; refuses what is no template.
+    pub fn read(bytes: Vec<u8>) -> Result<Self, ElfError> {
+        let layout = TemplateLayout::read(&bytes)?;
+        Ok(Self { bytes, layout })
+    }
+
+    /// The template's own bytes. They must never be loaded.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The places that [`Template::patch`] writes.
+    pub fn layout(&self) -> &TemplateLayout {
+        &self.layout
+    }
+
+    /// A copy with the endpoint's values; it differs from the template at the places of the layout only.
+    pub fn patch(&self, values: &EndpointValues) -> EndpointObject {
+        let mut bytes = self.bytes.clone();
+        write_constants(&mut bytes, &self.layout.constants, values, |_| true);
+        let id = values.id.five_digits();
+        for site in &self.layout.names {
+            overwrite(&mut bytes, &site.digits, id.as_bytes());
+        }
+        EndpointObject(bytes)
+    }
+}
+
+fn write_constants(
+    bytes: &mut [u8],
+    sites: &[ConstantSite],
+    values: &EndpointValues,
+    wanted: impl Fn(DefinedBy) -> bool,
+) {
+    // Sites and values both follow the table of constants, in its order.
+    for (site, (constant, value)) in sites.iter().zip(values.iter()) {
+        debug_assert_eq!(site.constant, constant);
+        if wanted(constant.defined_by) {
+            overwrite(bytes, &site.range, value);
+        }
+    }
+}
+
+/// The layout was checked against these very bytes: a range that does not fit cannot be.
+fn overwrite(bytes: &mut [u8], range: &Range<usize>, value: &[u8]) {
+    debug_assert_eq!(range.len(), value.len());
+    if let Some(place) = bytes.get_mut(range.clone()) {
+        place.copy_from_slice(value);
+    }
+}
+
+impl EndpointObject {
+    /// Takes what a compiler made from the endpoint's own header, and fills in the constants that stand
+    /// in no header. The others must come out of the compiler right.
+    pub fn from_direct(mut bytes: Vec<u8>, sites: &[ConstantSite], values: &EndpointValues) -> Self {
+        write_constants(&mut bytes, sites, values, |by| by == DefinedBy::Datapath);
+        Self(bytes)
+    }
+
+    /// The object file.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}

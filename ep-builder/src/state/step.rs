@@ -1,0 +1,85 @@
+//! The changes that are made to the disk, one value each.
+//!
+//! All changes go through one function that the store holds, so that a test can stop them after any
+//! one, as a crash would, and look at what is left.
+
+use std::fmt;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::whole_file::{self, FileError};
+
+/// One change.
+#[derive(Debug)]
+pub(super) enum Step<'a> {
+    /// Makes a folder with mode 0700; it must not exist.
+    MakeFolder(PathBuf),
+    /// Writes a file whole and durable.
+    Write(PathBuf, &'a [u8]),
+    /// Makes the names in a folder durable.
+    Sync(PathBuf),
+    /// Swaps two folders at once.
+    Exchange(PathBuf, PathBuf),
+    /// Gives a folder a name that is free.
+    Rename(PathBuf, PathBuf),
+    /// Removes whatever there is, with its content; nothing is fine.
+    Remove(PathBuf),
+    /// Removes a folder that must be empty.
+    RemoveEmpty(PathBuf),
+}
+
+impl Step<'_> {
+    fn run(&self) -> Result<(), FileError> {
+        match self {
+            Self::MakeFolder(path) => DirBuilder::new()
+                .mode(0o700)
+                .create(path)
+                .map_err(FileError::of("make folder", path)),
+            Self::Write(path, bytes) => whole_file::write(path, bytes),
+            Self::Sync(path) => whole_file::sync_folder(path),
+            Self::Exchange(a, b) => whole_file::exchange(a, b),
+            Self::Rename(from, to) => whole_file::rename(from, to),
+            Self::Remove(path) => whole_file::remove(path),
+            Self::RemoveEmpty(path) => {
+                fs::remove_dir(path).map_err(FileError::of("remove folder", path))
+            }
+        }
+    }
+}
+
+type Run = dyn Fn(&Step<'_>) -> Result<(), FileError> + Send + Sync;
+
+/// What carries out the steps.
+#[derive(Clone)]
+pub(super) struct Steps(Arc<Run>);
+
+impl Steps {
+    /// On the disk.
+    pub(super) fn real() -> Self {
+        Self(Arc::new(|step| step.run()))
+    }
+
+    /// Carries out the steps up to the first that fails.
+    pub(super) fn run(&self, steps: &[Step<'_>]) -> Result<(), FileError> {
+        steps.iter().try_for_each(|step| (self.0)(step))
+    }
+
+    /// Carries them out by `run`, which is given the real thing along with each step.
+    #[cfg(test)]
+    pub(super) fn observed(
+        run: impl Fn(&Step<'_>, &dyn Fn() -> Result<(), FileError>) -> Result<(), FileError>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        Self(Arc::new(move |step| run(step, &|| step.run())))
+    }
+}
+
+impl fmt::Debug for Steps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Steps")
+    }
+}

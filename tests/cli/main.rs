@@ -1,0 +1,4 @@
+//! The built binaries as processes.
+
+#[cfg(test)]
+mod cni_version;
