@@ -199,8 +199,8 @@ struct __abi metrics_value {
 	__u64 bytes;
 };
 
-/* EVENTS_MAP: records of these types, each beginning with an event_header. */
-enum event_type {
+/* EVENTS_MAP: records of these kinds, each beginning with an event_header. */
+enum event_kind {
 	EVENT_DROP = 1,
 	EVENT_DEBUG = 2,
 	EVENT_TRACE = 4,
@@ -209,7 +209,7 @@ enum event_type {
 
 /* `subtype`: the drop code, trace_point (with a trace_reason), direction, or debug_message. */
 struct __abi event_header {
-	__u8 type;
+	__u8 kind;
 	__u8 subtype;
 	__u16 lxc_id;
 	__u32 hash;

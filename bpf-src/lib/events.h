@@ -41,7 +41,7 @@ enum debug_message {
  * A record in the ring with its header, zero up to the captured bytes; or NULL, counted, where the ring
  * is full.
  */
-static __always_inline void *event_begin(const struct __sk_buff *ctx, enum event_type type,
+static __always_inline void *event_begin(const struct __sk_buff *ctx, enum event_kind kind,
 					 __u8 subtype, __u64 size, __u64 captured_size)
 {
 	struct event_header *header = bpf_ringbuf_reserve(&EVENTS_MAP, size, 0);
@@ -51,7 +51,7 @@ static __always_inline void *event_begin(const struct __sk_buff *ctx, enum event
 		return NULL;
 	}
 	__builtin_memset(header, 0, size - captured_size);
-	header->type = type;
+	header->kind = kind;
 	header->subtype = subtype;
 	header->lxc_id = (__u16)LXC_ID;
 	header->hash = ctx->hash;

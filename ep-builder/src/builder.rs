@@ -76,14 +76,30 @@ pub struct Builder {
 impl Builder {
     /// Reads sources and templates, and opens cache and bundle.
     pub fn open(settings: Settings, search: Search) -> Result<Self, Error> {
+        let bundle = Bundle::open(&settings.paths.bundle_dir)?;
+        let templates = settings.paths.state_dir.join(TEMPLATES);
+        Self::open_at(settings, search, &templates, bundle)
+    }
+
+    /// A builder whose templates all go to `folder`, as a bundle for other nodes.
+    pub fn open_bundle(settings: Settings, search: Search, folder: &Path) -> Result<Self, Error> {
+        Self::open_at(settings, search, folder, None)
+    }
+
+    fn open_at(
+        settings: Settings,
+        search: Search,
+        templates: &Path,
+        bundle: Option<Bundle>,
+    ) -> Result<Self, Error> {
         shape::validate(&settings.node, &settings.endpoint)?;
         let paths = &settings.paths;
         whole_file::private_folder(&paths.state_dir)?;
         Ok(Self {
             sources: Sources::read(&paths.bpf_dir)?,
             renderer: read_renderer(&paths.bpf_templates_dir)?,
-            cache: TemplateCache::open(&paths.state_dir.join(TEMPLATES), settings.cache.lock_timeout)?,
-            bundle: Bundle::open(&paths.bundle_dir)?,
+            cache: TemplateCache::open(templates, settings.cache.lock_timeout)?,
+            bundle,
             search,
             settings,
         })
@@ -148,16 +164,26 @@ impl Builder {
         timeline.mark("render");
         let clang = self.clang()?;
         timeline.mark("clang");
-        let state = &self.settings.paths.state_dir;
-        let folder = tempfile::Builder::new()
-            .prefix(".direct-")
-            .tempdir_in(state)
-            .map_err(FileError::of("make a temporary folder in", state))?;
-        let compiled = self.compile(&clang, &headers, folder.path())?;
+        let compiled = self.compile_aside(&clang, &headers)?;
         timeline.mark("compile");
         let sites = constant_sites(&compiled.object)
             .map_err(|source| CompileError::Object { path: clang.path, source })?;
         Ok(EndpointObject::from_direct(compiled.object, &sites, &EndpointValues::of(endpoint)))
+    }
+
+    /// Compiles in a folder of its own, past the cache.
+    pub(crate) fn compile_aside(&self, clang: &Clang, headers: &Headers) -> Result<Compiled, Error> {
+        let state = &self.settings.paths.state_dir;
+        let folder = tempfile::Builder::new()
+            .prefix(".tmp-compile-")
+            .tempdir_in(state)
+            .map_err(FileError::of("make a temporary folder in", state))?;
+        Ok(self.compile(clang, headers, folder.path())?)
+    }
+
+    /// The datapath's sources.
+    pub fn sources(&self) -> &Sources {
+        &self.sources
     }
 
     /// The key a shape has with a compiler of this version.

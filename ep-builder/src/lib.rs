@@ -1,4 +1,6 @@
 //! From an endpoint's facts to its loadable object.
+pub mod abi;
+pub mod btf;
 pub mod builder;
 pub mod cache;
 pub mod compile;
@@ -7,6 +9,7 @@ pub mod endpoint;
 pub mod error;
 pub mod header;
 pub mod key;
+pub mod layout_check;
 pub mod lock;
 pub mod options;
 pub mod pairwise;
@@ -16,4 +19,5 @@ pub mod shape;
 pub mod sources;
 pub mod state;
 pub mod timeline;
+pub mod verify;
 pub mod whole_file;

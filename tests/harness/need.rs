@@ -62,7 +62,7 @@ pub fn met(test: &str, needs: &[Need]) -> bool {
         Verdict::Run => true,
         Verdict::Skip(line) => {
             let log = env::var_os("WEIR_SKIP_LOG").map(PathBuf::from);
-            report(&line, log.as_deref())
+            report(&line, &mut io::stderr(), log.as_deref())
                 .expect("a skip that is not reported would pass for a success");
             false
         }
@@ -94,8 +94,8 @@ fn verdict(test: &str, missing: &[String], ci: Option<&OsStr>) -> Verdict {
 }
 
 /// One write each: tests skip at the same time, and lines that mix are not counted.
-fn report(line: &str, log: Option<&Path>) -> io::Result<()> {
-    io::stderr().write_all(format!("skipped {line}").as_bytes())?;
+fn report(line: &str, seen: &mut dyn Write, log: Option<&Path>) -> io::Result<()> {
+    seen.write_all(format!("skipped {line}").as_bytes())?;
     match log {
         Some(path) => OpenOptions::new()
             .append(true)
@@ -146,6 +146,7 @@ mod tests {
 
     #[test]
     fn a_tool_is_a_program_on_the_path() {
+        need!(Need::Tool("sh"));
         assert_eq!(Need::Tool("sh").missing(), None);
         let missing = Need::Tool("weir-no-such-tool").missing();
         assert_eq!(missing.as_deref(), Some("weir-no-such-tool on PATH"));
@@ -157,13 +158,15 @@ mod tests {
     fn every_skip_is_one_line_of_the_log() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("skips");
+        let mut seen = Vec::new();
         for line in ["a: needs x\n", "b: needs y\n"] {
-            report(line, Some(&log)).unwrap();
+            report(line, &mut seen, Some(&log)).unwrap();
         }
         let text = std::fs::read_to_string(&log).unwrap();
         assert_eq!(text, "a: needs x\nb: needs y\n");
+        assert_eq!(seen, b"skipped a: needs x\nskipped b: needs y\n");
         assert!(
-            report("c: needs z\n", Some(folder.path())).is_err(),
+            report("c: needs z\n", &mut seen, Some(folder.path())).is_err(),
             "a folder is no log"
         );
     }

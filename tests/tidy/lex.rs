@@ -129,10 +129,10 @@ fn what_is_no_code_is_blank() {
         (r##"r"\" + r#""{"# + r#fn"##, "     +         + r#fn"),
         (
             "&'a str '\\'' 'b' b'{' b\"{\"",
-            "&'a str           b    b   ",
+            "&'a str          b    b   ",
         ),
         ("for\"x\" 'é' 'a: {", "for         'a: {"),
-        ("br#\"\n\"# \"open", "   \n         "),
+        ("br#\"\n\"# \"open", "    \n        "),
     ];
     for (text, expected) in rust {
         assert_eq!(code(text, Language::Rust), expected, "{text}");

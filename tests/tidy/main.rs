@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod budgets;
 #[cfg(test)]
+mod counts;
+#[cfg(test)]
 mod decisions;
 #[cfg(test)]
 mod directions;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::entry::{self, Entry, Poison, Trust};
+use super::gc;
 use crate::key::TemplateKey;
 use crate::whole_file::{self, FileError};
 
@@ -50,6 +51,11 @@ impl Bundle {
     /// The template of `key` if the bundle has it. A poisoned one is an error: it cannot be put aside.
     pub fn get(&self, key: TemplateKey) -> Result<Option<Entry>, Poison> {
         entry::read(&self.folder(key), key, &Trust::installed())
+    }
+
+    /// The keys of all its templates, sorted.
+    pub fn keys(&self) -> Result<Vec<TemplateKey>, BundleError> {
+        Ok(gc::keys(&self.root)?)
     }
 
     /// The folder of a key.

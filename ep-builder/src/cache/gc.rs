@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::{BAD, BUILDING, CacheError, LOCK, MANIFEST, TemplateCache};
@@ -51,19 +51,31 @@ fn kind(name: &str) -> Kind {
     }
 }
 
+/// The keys of all entries in a folder of templates, sorted; whether each is sound, reading it tells.
+pub(super) fn keys(root: &Path) -> Result<Vec<TemplateKey>, FileError> {
+    let entries = |name: &String| match kind(name) {
+        Kind::Entry(key) => Some(key),
+        _ => None,
+    };
+    Ok(names(root)?.iter().filter_map(entries).collect())
+}
+
+fn names(root: &Path) -> Result<Vec<String>, FileError> {
+    let wrap = |source| FileError { op: "list", path: root.to_owned(), source };
+    let mut names = Vec::new();
+    for entry in fs::read_dir(root).map_err(wrap)? {
+        if let Ok(name) = entry.map_err(wrap)?.file_name().into_string() {
+            names.push(name);
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
 impl TemplateCache {
     /// The keys of all entries, sorted; whether each is sound, [`TemplateCache::read`] tells.
     pub fn keys(&self) -> Result<Vec<TemplateKey>, CacheError> {
-        let mut keys: Vec<_> = self
-            .names()?
-            .iter()
-            .filter_map(|name| match kind(name) {
-                Kind::Entry(key) => Some(key),
-                _ => None,
-            })
-            .collect();
-        keys.sort_unstable();
-        Ok(keys)
+        Ok(keys(&self.root)?)
     }
 
     /// Removes what nobody needs: templates outside `in_use` that were not used for `keep`, entries put
@@ -76,7 +88,7 @@ impl TemplateCache {
         dry_run: bool,
     ) -> Result<Vec<Collected>, CacheError> {
         let mut collected = Vec::new();
-        for name in self.names()? {
+        for name in names(&self.root)? {
             let (key, why, old_enough) = match kind(&name) {
                 Kind::Entry(key) => (key, Why::Unused, !in_use.contains(&key) && self.idle(&name) >= keep),
                 Kind::Quarantined(key) => (key, Why::Quarantined, self.idle(&name) >= keep),
@@ -96,18 +108,6 @@ impl TemplateCache {
             lock.remove()?;
         }
         Ok(collected)
-    }
-
-    fn names(&self) -> Result<Vec<String>, FileError> {
-        let wrap = |source| FileError { op: "list", path: self.root.clone(), source };
-        let mut names = Vec::new();
-        for entry in fs::read_dir(&self.root).map_err(wrap)? {
-            if let Ok(name) = entry.map_err(wrap)?.file_name().into_string() {
-                names.push(name);
-            }
-        }
-        names.sort_unstable();
-        Ok(names)
     }
 
     /// How long an entry was not used; something unreadable counts as old.

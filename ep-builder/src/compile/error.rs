@@ -58,6 +58,12 @@ pub enum CompileError {
         /// The limit.
         limit_mib: u64,
     },
+    /// Could not write.
+    #[error("{} could not write its object: No space left on device", path.display())]
+    DiskFull {
+        /// The compiler.
+        path: PathBuf,
+    },
     /// The sources do not compile.
     #[error("{} refused the datapath's sources:\n{}", path.display(), diagnostics.trim_end())]
     Source {
@@ -93,6 +99,7 @@ impl CompileError {
             }
             Self::TimedOut { .. } => "raise [clang] timeout_seconds, or find what keeps the machine busy",
             Self::OutOfMemory { .. } => "raise [clang] memory_mib",
+            Self::DiskFull { .. } => "free some space on the file system of [paths] state_dir",
             Self::Source { .. } => {
                 "the sources in [paths] bpf_dir were changed or do not belong to this version: reinstall them"
             }

@@ -135,7 +135,7 @@ impl Clang {
         {
             return Ok(known.clang);
         }
-        let version = sandbox::version(&path, limits)?;
+        let version = ask_version(&path, memory.parent().unwrap_or(Path::new("/")), limits)?;
         let clang = Self { path, version };
         clang.check_version()?;
         if is_elf(&clang.path) {
@@ -165,6 +165,16 @@ impl Clang {
             }),
         }
     }
+}
+
+/// Asks the compiler for the first line of its version.
+fn ask_version(path: &Path, folder: &Path, limits: &Limits) -> Result<String, CompileError> {
+    let outcome = sandbox::run(path, &["--version"], folder, limits)?;
+    let line = outcome.stdout.lines().next().unwrap_or_default().trim().to_owned();
+    if !outcome.status.success() {
+        return Err(super::classify(path, outcome, limits));
+    }
+    Ok(line)
 }
 
 fn remembered(memory: &Path) -> Option<Remembered> {

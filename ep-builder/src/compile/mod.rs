@@ -56,7 +56,7 @@ pub fn compile(
         .collect();
     let outcome = sandbox::run(&clang.path, &arguments, folder, limits)?;
     if !outcome.status.success() {
-        return Err(classify(clang, &outcome, limits));
+        return Err(classify(&clang.path, outcome, limits));
     }
     let object = whole_file::read(&folder.join(OBJECT), OBJECT_LIMIT)?;
     let object = slim(&object).map_err(|source| CompileError::Object { path: clang.path.clone(), source })?;
@@ -86,17 +86,19 @@ fn lay_out(headers: &Headers, sources: &Sources, folder: &Path) -> Result<(), Co
 const OUT_OF_MEMORY: [&str; 4] =
     ["out of memory", "std::bad_alloc", "Cannot allocate memory", "failed to map segment"];
 
-fn classify(clang: &Clang, outcome: &Outcome, limits: &Limits) -> CompileError {
-    let path = clang.path.clone();
-    let diagnostics = outcome.diagnostics.clone();
+fn classify(path: &Path, outcome: Outcome, limits: &Limits) -> CompileError {
+    let path = path.to_owned();
     if outcome.timed_out {
         return CompileError::TimedOut { path, limit: limits.time };
     }
-    if OUT_OF_MEMORY.iter().any(|words| diagnostics.contains(words)) {
+    if OUT_OF_MEMORY.iter().any(|words| outcome.stderr.contains(words)) {
         return CompileError::OutOfMemory { path, limit_mib: limits.memory_mib };
+    }
+    if outcome.stderr.contains("No space left on device") {
+        return CompileError::DiskFull { path };
     }
     match outcome.status.signal() {
         Some(signal) => CompileError::Killed { path, signal },
-        None => CompileError::Source { path, diagnostics },
+        None => CompileError::Source { path, diagnostics: outcome.stderr },
     }
 }

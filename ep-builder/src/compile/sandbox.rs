@@ -4,14 +4,15 @@
 //! else.
 #![expect(unsafe_code, reason = "limits and the death signal must be set between fork and exec")]
 
-use std::fs::{self, File};
-use std::io;
+use std::fs::File;
+use std::io::{self, Read, Seek};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::prctl::{set_no_new_privs, set_pdeathsig};
 use nix::sys::resource::{Resource, UsageWho, getrusage, setrlimit};
 use nix::sys::signal::{Signal, killpg};
@@ -36,20 +37,22 @@ impl Default for Limits {
 
 /// No object or diagnostic file comes near this.
 const FILE_SIZE: u64 = 64 << 20;
-/// How much of the diagnostics is kept: the first errors are the ones that matter.
-const DIAGNOSTICS: u64 = 64 << 10;
-/// The file that receives the diagnostics, inside the compiler's folder.
-const LOG: &str = "clang.log";
+/// How much of what the compiler says is kept: the first errors are the ones that matter.
+const KEPT: u64 = 64 << 10;
 
 /// How a run ended.
 pub(super) struct Outcome {
     pub(super) status: ExitStatus,
     pub(super) timed_out: bool,
-    pub(super) diagnostics: String,
+    pub(super) stdout: String,
+    pub(super) stderr: String,
     pub(super) cpu: Duration,
 }
 
 /// Runs `program` in `folder` until it ends or its time is over.
+///
+/// What it says goes to memory files: a pipe would have to be emptied while waiting, and on a full disk
+/// it could not say that the disk is full.
 pub(super) fn run(
     program: &Path,
     arguments: &[&str],
@@ -57,7 +60,8 @@ pub(super) fn run(
     limits: &Limits,
 ) -> Result<Outcome, CompileError> {
     let wrap = |source| CompileError::Start { path: program.to_owned(), source };
-    let log = folder.join(LOG);
+    let mut stdout = memory_file().map_err(wrap)?;
+    let mut stderr = memory_file().map_err(wrap)?;
     let mut command = Command::new(program);
     command
         .args(arguments)
@@ -67,38 +71,31 @@ pub(super) fn run(
         .env("PATH", "/usr/bin:/bin")
         .env("TMPDIR", folder)
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(File::create(&log).map_err(wrap)?)
+        .stdout(stdout.try_clone().map_err(wrap)?)
+        .stderr(stderr.try_clone().map_err(wrap)?)
         .process_group(0);
     confine(&mut command, limits);
     let before = children_cpu();
     let mut child = command.spawn().map_err(wrap)?;
     let (status, timed_out) = wait(&mut child, limits.time).map_err(wrap)?;
-    let diagnostics = read_log(&log);
-    fs::remove_file(&log).map_err(wrap)?;
-    Ok(Outcome { status, timed_out, diagnostics, cpu: children_cpu().saturating_sub(before) })
+    Ok(Outcome {
+        status,
+        timed_out,
+        stdout: said(&mut stdout).map_err(wrap)?,
+        stderr: said(&mut stderr).map_err(wrap)?,
+        cpu: children_cpu().saturating_sub(before),
+    })
 }
 
-/// Asks `program` for the first line of its version.
-pub(super) fn version(program: &Path, limits: &Limits) -> Result<String, CompileError> {
-    let wrap = |source| CompileError::Start { path: program.to_owned(), source };
-    let mut command = Command::new(program);
-    command
-        .arg("--version")
-        .env_clear()
-        .env("LC_ALL", "C")
-        .env("PATH", "/usr/bin:/bin")
-        .stdin(Stdio::null())
-        .stderr(Stdio::null());
-    confine(&mut command, limits);
-    let output = command.output().map_err(wrap)?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let line = text.lines().next().unwrap_or_default().trim().to_owned();
-    if output.status.success() && !line.is_empty() {
-        return Ok(line);
-    }
-    let text = format!("`--version` ended with {} and said {line:?}", output.status);
-    Err(wrap(io::Error::other(text)))
+fn memory_file() -> io::Result<File> {
+    Ok(memfd_create(c"clang", MFdFlags::MFD_CLOEXEC)?.into())
+}
+
+fn said(file: &mut File) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    file.rewind()?;
+    file.take(KEPT).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 fn confine(command: &mut Command, limits: &Limits) {
@@ -136,16 +133,6 @@ fn wait(child: &mut Child, limit: Duration) -> io::Result<(ExitStatus, bool)> {
         }
         sleep(Duration::from_millis(2));
     }
-}
-
-fn read_log(path: &Path) -> String {
-    use std::io::Read;
-    let mut bytes = Vec::new();
-    // Diagnostics that cannot be read do not change what happened.
-    File::open(path)
-        .and_then(|file| file.take(DIAGNOSTICS).read_to_end(&mut bytes))
-        .unwrap_or_default();
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn children_cpu() -> Duration {

@@ -184,17 +184,17 @@ impl StateError {
     /// What the operator can do.
     pub fn advice(&self) -> Option<&'static str> {
         match self {
-            Self::File(error) => file_advice(&error.source),
+            Self::File(error)
+            | Self::Locked {
+                source: LockError::File(error),
+                ..
+            } => file_advice(&error.source),
             Self::Missing { .. } => Some("`weir endpoint list` shows the endpoints there are"),
             Self::NotBuilt { .. } => {
                 Some("if no ADD is under way, one was killed: `weir gc` frees the id")
             }
             Self::Taken { .. } => None,
             Self::Full { .. } => Some("`weir gc` frees the ids of pods that are gone"),
-            Self::Locked {
-                source: LockError::File(error),
-                ..
-            } => file_advice(&error.source),
             Self::Locked { .. } => {
                 Some("try again; a process that hangs can be killed, and its lock goes with it")
             }

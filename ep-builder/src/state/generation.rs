@@ -3,9 +3,11 @@
 //! Each stage is a type that holds the endpoint's lock. Dropped before its end, it takes back what it
 //! has made; killed, it leaves that to [`Store::recover`].
 
+use std::borrow::Cow;
+use std::path::PathBuf;
+
 use super::error::StateError;
 use super::layout::{BUILD_LOG, EP_CONFIG_H, OBJECT, Place, RECORD};
-use super::lock;
 use super::read::{HEADER_LIMIT, LOG_LIMIT, OBJECT_LIMIT, RECORD_LIMIT};
 use super::record::{EndpointRecord, EndpointState, FileFacts, Files};
 use super::recover::Side;
@@ -51,7 +53,7 @@ impl Held {
         }
     }
 
-    fn folder(&self, place: Place) -> std::path::PathBuf {
+    fn folder(&self, place: Place) -> PathBuf {
         self.store.layout.folder(self.id, place)
     }
 
@@ -249,7 +251,7 @@ impl Written {
 }
 
 /// The end of a long log: compiler and verifier say last what was wrong.
-fn tail(log: &str) -> std::borrow::Cow<'_, str> {
+fn tail(log: &str) -> Cow<'_, str> {
     let Some(mut cut) = log.len().checked_sub(LOG_LIMIT).filter(|cut| *cut > 0) else {
         return log.into();
     };

@@ -60,6 +60,9 @@ pub enum Status {
     Leftover,
 }
 
+/// Which folders each endpoint has.
+type Folders = BTreeMap<EndpointId, Vec<Place>>;
+
 impl Store {
     /// Lists the state root: endpoints by id, then strangers by name.
     pub fn list(&self) -> Result<Vec<Entry>, StateError> {
@@ -73,10 +76,10 @@ impl Store {
             .collect())
     }
 
-    fn names(&self) -> Result<(BTreeMap<EndpointId, Vec<Place>>, Vec<OsString>), StateError> {
+    fn names(&self) -> Result<(Folders, Vec<OsString>), StateError> {
         let root = self.layout.root();
         let list = || -> io::Result<_> {
-            let mut endpoints: BTreeMap<EndpointId, Vec<Place>> = BTreeMap::new();
+            let mut endpoints = Folders::new();
             let mut strangers = Vec::new();
             for entry in fs::read_dir(root)? {
                 let name = entry?.file_name();

@@ -30,21 +30,19 @@ pub(super) enum Step<'a> {
     RemoveEmpty(PathBuf),
 }
 
-impl Step<'_> {
-    fn run(&self) -> Result<(), FileError> {
-        match self {
-            Self::MakeFolder(path) => DirBuilder::new()
-                .mode(0o700)
-                .create(path)
-                .map_err(FileError::of("make folder", path)),
-            Self::Write(path, bytes) => whole_file::write(path, bytes),
-            Self::Sync(path) => whole_file::sync_folder(path),
-            Self::Exchange(a, b) => whole_file::exchange(a, b),
-            Self::Rename(from, to) => whole_file::rename(from, to),
-            Self::Remove(path) => whole_file::remove(path),
-            Self::RemoveEmpty(path) => {
-                fs::remove_dir(path).map_err(FileError::of("remove folder", path))
-            }
+fn on_disk(step: &Step<'_>) -> Result<(), FileError> {
+    match step {
+        Step::MakeFolder(path) => DirBuilder::new()
+            .mode(0o700)
+            .create(path)
+            .map_err(FileError::of("make folder", path)),
+        Step::Write(path, bytes) => whole_file::write(path, bytes),
+        Step::Sync(path) => whole_file::sync_folder(path),
+        Step::Exchange(a, b) => whole_file::exchange(a, b),
+        Step::Rename(from, to) => whole_file::rename(from, to),
+        Step::Remove(path) => whole_file::remove(path),
+        Step::RemoveEmpty(path) => {
+            fs::remove_dir(path).map_err(FileError::of("remove folder", path))
         }
     }
 }
@@ -58,7 +56,7 @@ pub(super) struct Steps(Arc<Run>);
 impl Steps {
     /// On the disk.
     pub(super) fn real() -> Self {
-        Self(Arc::new(|step| step.run()))
+        Self(Arc::new(on_disk))
     }
 
     /// Carries out the steps up to the first that fails.
@@ -74,7 +72,7 @@ impl Steps {
         + Sync
         + 'static,
     ) -> Self {
-        Self(Arc::new(move |step| run(step, &|| step.run())))
+        Self(Arc::new(move |step| run(step, &|| on_disk(step))))
     }
 }
 

@@ -1,2 +1,54 @@
-//! x
-fn main() {}
+//! `weir`, the operator's command: parse, run, exit code.
+
+mod bench;
+mod cli;
+mod endpoint;
+mod failure;
+mod gc;
+mod node;
+mod progress;
+mod screen;
+mod template;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use cli::{Bench, Cli, Command};
+use failure::Failure;
+use node::Node;
+use screen::{Format, Screen};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let screen = Screen::new(cli.output);
+    match run(&cli, &screen) {
+        Ok(code) => code,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run(cli: &Cli, screen: &Screen) -> Result<ExitCode, Failure> {
+    let node = || Node::load(cli.config.as_deref());
+    match &cli.command {
+        Command::Version => version(screen)?,
+        Command::Completion { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "weir", &mut script);
+            screen.data(&String::from_utf8_lossy(&script))?;
+        }
+        Command::Template(command) => return template::run(command, &node()?, screen),
+        Command::Endpoint(command) => return endpoint::run(command, &node()?, screen),
+        Command::Gc { dry_run } => gc::run(&node()?, *dry_run, screen)?,
+        Command::Bench(Bench::Template { rounds }) => bench::template(&node()?, *rounds, screen)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn version(screen: &Screen) -> Result<(), Failure> {
+    let version = env!("CARGO_PKG_VERSION");
+    match screen.format() {
+        Format::Table | Format::Wide => screen.data(&format!("weir {version}\n")),
+        Format::Json | Format::Yaml => screen.value(&serde_json::json!({ "version": version })),
+    }
+}

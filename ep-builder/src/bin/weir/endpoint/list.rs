@@ -1,0 +1,199 @@
+//! `weir endpoint list` and `get`
+
+use ep_builder::endpoint::{EndpointId, Labels, MacAddr, Pod};
+use ep_builder::error::chain;
+use ep_builder::key::TemplateKey;
+use ep_builder::state::{Entry, EndpointRecord, EndpointState, PolicyState, Status};
+use serde::Serialize;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use crate::failure::Failure;
+use crate::node::{Node, record};
+use crate::screen::{Columns, Screen, talk};
+
+/// One endpoint as `-o json` gives it: every field always there, null where it is not known.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Row {
+    id: EndpointId,
+    state: &'static str,
+    container_id: Option<String>,
+    ifname: Option<String>,
+    host_ifname: Option<String>,
+    host_ifindex: Option<u32>,
+    mac: Option<MacAddr>,
+    host_mac: Option<MacAddr>,
+    ipv4: Option<Ipv4Addr>,
+    ipv6: Option<Ipv6Addr>,
+    identity: Option<u32>,
+    labels: Labels,
+    policy: Option<PolicyState>,
+    generation: Option<u64>,
+    template: Option<TemplateKey>,
+    pod: Option<Pod>,
+    /// What is wrong, if anything is.
+    problem: Option<String>,
+}
+
+impl Row {
+    fn new(id: EndpointId, status: &Status, record: Option<&EndpointRecord>) -> Self {
+        let (state, problem) = match status {
+            Status::Ok(record) => (state_name(record.state), None),
+            Status::Restored { reason, .. } => ("restored", Some(chain(reason))),
+            Status::Damaged { reason, .. } => ("damaged", Some(chain(reason))),
+            Status::Claimed { in_progress: true } => ("building", None),
+            Status::Claimed { in_progress: false } => {
+                ("abandoned", Some("claimed by a process that died: `weir gc` frees the id".to_owned()))
+            }
+            Status::Leftover => ("leftover", Some("`weir gc` removes it".to_owned())),
+        };
+        let endpoint = record.map(|r| &r.endpoint);
+        Self {
+            id,
+            state,
+            container_id: endpoint.map(|e| e.container_id.clone()),
+            ifname: endpoint.map(|e| e.ifname.clone()),
+            host_ifname: endpoint.map(|e| e.host_ifname.clone()),
+            host_ifindex: endpoint.map(|e| e.host_ifindex),
+            mac: endpoint.map(|e| e.mac),
+            host_mac: endpoint.map(|e| e.host_mac),
+            ipv4: endpoint.and_then(|e| e.ipv4),
+            ipv6: endpoint.and_then(|e| e.ipv6),
+            identity: endpoint.map(|e| e.identity),
+            labels: endpoint.map(|e| e.labels.clone()).unwrap_or_default(),
+            policy: record.map(|r| r.policy),
+            generation: record.map(|r| r.generation),
+            template: record.and_then(|r| r.template),
+            pod: endpoint.and_then(|e| e.pod.clone()),
+            problem,
+        }
+    }
+
+    fn columns(&self) -> Vec<String> {
+        let policy = self.policy.map(|p| format!("{}/{}", on(p.ingress), on(p.egress)));
+        let pod = self.pod.as_ref().map(|p| format!("{}/{}", p.namespace, p.name));
+        vec![
+            self.id.to_string(),
+            self.state.to_owned(),
+            text(self.ipv4),
+            text(self.ipv6),
+            text(self.identity),
+            text(policy),
+            text(self.generation),
+            text(self.host_ifname.as_ref()),
+            text(self.template.map(TemplateKey::short)),
+            text(pod),
+            text(self.mac),
+            text(self.host_mac),
+            text(self.host_ifindex),
+            text(self.ifname.as_ref().filter(|name| !name.is_empty())),
+            text(self.container_id.as_ref()),
+        ]
+    }
+}
+
+fn state_name(state: EndpointState) -> &'static str {
+    match state {
+        EndpointState::Ready => "ready",
+        EndpointState::Failed => "failed",
+        EndpointState::Restored => "restored",
+    }
+}
+
+fn on(enforced: bool) -> &'static str {
+    if enforced { "on" } else { "off" }
+}
+
+fn text<T: ToString>(value: Option<T>) -> String {
+    value.map_or("-".to_owned(), |value| value.to_string())
+}
+
+pub(super) fn list(node: &Node, screen: &Screen) -> Result<(), Failure> {
+    let entries = node.store()?.list()?;
+    let rows: Vec<Row> = entries
+        .iter()
+        .filter_map(|entry| match entry {
+            Entry::Endpoint { id, status, .. } => Some(Row::new(*id, status, record(entry))),
+            Entry::Stranger(_) => None,
+        })
+        .collect();
+    let table = rows.iter().map(Row::columns).collect();
+    screen.list(
+        &rows,
+        Columns {
+            headings: &[
+                "ID", "STATE", "IPV4", "IPV6", "IDENTITY", "POLICY(in/eg)", "GEN", "IFACE", "TEMPLATE",
+                "POD", "MAC", "HOST MAC", "IFINDEX", "IFNAME", "CONTAINER",
+            ],
+            plain: 10,
+            rows: table,
+            empty: "no endpoints: an ADD of weir-cni makes one, or `weir endpoint compile FILE --save`",
+        },
+    )?;
+    for row in rows {
+        if let Some(problem) = row.problem {
+            talk(&format!("endpoint {}: {problem}", row.id));
+        }
+    }
+    for entry in entries {
+        if let Entry::Stranger(name) = entry {
+            talk(&format!("note: {} in the state folder is not ours", name.to_string_lossy()));
+        }
+    }
+    Ok(())
+}
+
+/// Everything about one endpoint.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Whole {
+    #[serde(flatten)]
+    row: Row,
+    options: Option<ep_builder::options::EndpointOptions>,
+    has_previous: bool,
+    has_failed_build: bool,
+    /// What is wrong with its files, looked at one by one.
+    damage: Vec<String>,
+}
+
+pub(super) fn get(node: &Node, id: EndpointId, screen: &Screen) -> Result<(), Failure> {
+    let store = node.store()?;
+    let entries = store.list()?;
+    let found = entries.iter().find_map(|entry| match entry {
+        Entry::Endpoint { id: this, status, has_previous, has_failed_build } if *this == id => {
+            Some((entry, status, *has_previous, *has_failed_build))
+        }
+        _ => None,
+    });
+    let Some((entry, status, has_previous, has_failed_build)) = found else {
+        return Err(Failure::NotFound(format!("there is no endpoint {id}: `weir endpoint list` shows those there are")));
+    };
+    let record = record(entry);
+    let whole = Whole {
+        row: Row::new(id, status, record),
+        options: record.map(|r| r.endpoint.options.clone()),
+        has_previous,
+        has_failed_build,
+        damage: store.verify(id).iter().map(|error| chain(error)).collect(),
+    };
+    screen.object(&whole, &lines(&whole))
+}
+
+fn lines(whole: &Whole) -> Vec<(&'static str, String)> {
+    const NAMES: [&str; 15] = [
+        "id", "state", "ipv4", "ipv6", "identity", "policy in/eg", "generation", "host interface",
+        "template", "pod", "mac", "host mac", "host ifindex", "interface", "container",
+    ];
+    let mut lines: Vec<_> = NAMES.into_iter().zip(whole.row.columns()).collect();
+    let labels = whole.row.labels.iter().map(|l| format!("{}:{}={}", l.source, l.key, l.value).escape_debug().to_string());
+    lines.extend(labels.map(|label| ("label", label)));
+    if let Some(options) = &whole.options {
+        let on = options.iter().filter(|(_, value)| *value > 0);
+        lines.push(("options", on.map(|(spec, value)| format!("{}={value}", spec.name)).collect::<Vec<_>>().join(" ")));
+    }
+    lines.push(("previous generation", if whole.has_previous { "kept" } else { "none" }.to_owned()));
+    lines.push(("failed build", if whole.has_failed_build { "kept, with its log" } else { "none" }.to_owned()));
+    let problems = whole.row.problem.iter().chain(&whole.damage);
+    lines.extend(problems.map(|problem| ("problem", problem.clone())));
+    lines
+}

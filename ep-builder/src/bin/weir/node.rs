@@ -1,0 +1,69 @@
+//! This node: its configuration and what is opened from it.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use ep_builder::builder::Builder;
+use ep_builder::compile::Search;
+use ep_builder::endpoint::EndpointId;
+use ep_builder::key::TemplateKey;
+use ep_builder::settings::Settings;
+use ep_builder::state::{Entry, EndpointRecord, Status, Store};
+
+use crate::failure::Failure;
+
+/// The node as configured; nothing is opened yet.
+pub(crate) struct Node {
+    pub(crate) settings: Settings,
+}
+
+impl Node {
+    /// Reads the configuration: the file that was named, or that `WEIR_CONFIG` names, or the default. An
+    /// empty variable is none.
+    pub(crate) fn load(config: Option<&Path>) -> Result<Self, Failure> {
+        let variable = std::env::var_os("WEIR_CONFIG").filter(|path| !path.is_empty());
+        let config = config.map(Path::to_owned).or(variable.map(PathBuf::from));
+        Ok(Self { settings: Settings::load(config.as_deref())? })
+    }
+
+    /// The builder of this node.
+    pub(crate) fn builder(&self) -> Result<Builder, Failure> {
+        Ok(Builder::open(self.settings.clone(), self.search())?)
+    }
+
+    /// Where the compiler is looked for.
+    pub(crate) fn search(&self) -> Search {
+        Search::from_environment(self.settings.clang.path.clone())
+    }
+
+    /// The endpoints of this node.
+    pub(crate) fn store(&self) -> Result<Store, Failure> {
+        Ok(Store::open(&self.settings.paths.state_dir)?.with_lock_wait(self.settings.cache.lock_timeout))
+    }
+
+    /// Which endpoints use which template.
+    pub(crate) fn users(&self) -> Result<BTreeMap<TemplateKey, Vec<EndpointId>>, Failure> {
+        let mut users = BTreeMap::<_, Vec<_>>::new();
+        for entry in self.store()?.list()? {
+            if let Some((id, key)) = record(&entry).and_then(|r| Some((r.endpoint.id, r.template?))) {
+                users.entry(key).or_default().push(id);
+            }
+        }
+        Ok(users)
+    }
+
+    /// The templates that endpoints use.
+    pub(crate) fn templates_in_use(&self) -> Result<HashSet<TemplateKey>, Failure> {
+        Ok(self.users()?.into_keys().collect())
+    }
+}
+
+/// What is known of an entry, however damaged.
+pub(crate) fn record(entry: &Entry) -> Option<&EndpointRecord> {
+    let Entry::Endpoint { status, .. } = entry else { return None };
+    match status.as_ref() {
+        Status::Ok(record) | Status::Restored { record, .. } => Some(record),
+        Status::Damaged { record, .. } => record.as_ref(),
+        Status::Claimed { .. } | Status::Leftover => None,
+    }
+}

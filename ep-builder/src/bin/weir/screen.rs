@@ -1,0 +1,119 @@
+//! Output: stdout is data, stderr is talk. The only place that writes either.
+
+use std::io::{self, Write};
+
+use clap::ValueEnum;
+use comfy_table::{ContentArrangement, Table, presets};
+use serde::Serialize;
+
+use crate::failure::Failure;
+
+/// How data is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A table with the columns that matter most
+    #[default]
+    Table,
+    /// A table with all columns
+    Wide,
+    /// JSON, stable
+    Json,
+    /// The same as YAML
+    Yaml,
+}
+
+/// Where output goes, and how.
+pub(crate) struct Screen {
+    format: Format,
+}
+
+/// A table of text.
+pub(crate) struct Columns {
+    /// The headings; those behind `wide` are for `-o wide` only.
+    pub(crate) headings: &'static [&'static str],
+    /// How many columns the plain table has.
+    pub(crate) plain: usize,
+    /// The rows, each with all columns.
+    pub(crate) rows: Vec<Vec<String>>,
+    /// What to say when there is no row: what would make one.
+    pub(crate) empty: &'static str,
+}
+
+impl Screen {
+    pub(crate) fn new(format: Format) -> Self {
+        Self { format }
+    }
+
+    pub(crate) fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Prints a list: as a table, or as an array of `items`.
+    pub(crate) fn list<T: Serialize>(&self, items: &[T], columns: Columns) -> Result<(), Failure> {
+        match self.format {
+            Format::Json | Format::Yaml => self.value(&items),
+            Format::Table | Format::Wide if columns.rows.is_empty() => {
+                talk(columns.empty);
+                Ok(())
+            }
+            Format::Table => self.table(columns.headings, columns.plain, &columns.rows),
+            Format::Wide => self.table(columns.headings, columns.headings.len(), &columns.rows),
+        }
+    }
+
+    /// Prints one thing: as lines of name and value, or as an object.
+    pub(crate) fn object<T: Serialize>(
+        &self,
+        item: &T,
+        lines: &[(&str, String)],
+    ) -> Result<(), Failure> {
+        if matches!(self.format, Format::Json | Format::Yaml) {
+            return self.value(item);
+        }
+        let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        let text: String = lines
+            .iter()
+            .map(|(name, value)| format!("{name:width$}  {value}").trim_end().to_owned() + "\n")
+            .collect();
+        self.data(&text)
+    }
+
+    /// Prints a value as JSON, or as YAML if that was asked for.
+    pub(crate) fn value<T: Serialize>(&self, value: &T) -> Result<(), Failure> {
+        let text = match self.format {
+            Format::Yaml => serde_saphyr::to_string(value).map_err(|e| Failure::Print(io::Error::other(e)))?,
+            _ => serde_json::to_string_pretty(value).map_err(|e| Failure::Print(e.into()))?,
+        };
+        self.data(&(text.trim_end().to_owned() + "\n"))
+    }
+
+    /// Prints text as it is.
+    #[expect(clippy::unused_self, reason = "whoever holds the screen may write to it")]
+    pub(crate) fn data(&self, text: &str) -> Result<(), Failure> {
+        let mut out = io::stdout().lock();
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            // The reader has seen enough: `weir ... | head`.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            other => other.map_err(Failure::Print),
+        }
+    }
+
+    fn table(&self, headings: &[&str], columns: usize, rows: &[Vec<String>]) -> Result<(), Failure> {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+        table.set_header(headings.iter().take(columns));
+        for row in rows {
+            table.add_row(row.iter().take(columns));
+        }
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 2));
+        }
+        let text: String = table.lines().map(|line| line.trim_end().to_owned() + "\n").collect();
+        self.data(&text)
+    }
+}
+
+/// Says something to the person; not data. A stderr that is gone is no failure.
+pub(crate) fn talk(text: &str) {
+    writeln!(io::stderr().lock(), "{text}").unwrap_or_default();
+}

@@ -1,0 +1,148 @@
+//! `weir template build`
+
+use std::path::Path;
+use std::sync::Mutex;
+use std::thread;
+
+use ep_builder::builder::{Builder, Obtained, Origin};
+use ep_builder::cache::Bundle;
+use ep_builder::error::Error;
+use ep_builder::pairwise::{Shape, shapes};
+use ep_builder::shape::summary;
+use ep_builder::timeline::Timeline;
+use indicatif::ProgressBar;
+use serde::Serialize;
+
+use crate::cli::TemplateBuild;
+use crate::failure::Failure;
+use crate::node::Node;
+use crate::progress::bar;
+use crate::screen::{Columns, Screen, talk};
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Row {
+    key: String,
+    origin: &'static str,
+    cpu_ms: Option<u128>,
+    object_size: u64,
+    shape: Vec<String>,
+}
+
+pub(super) fn run(node: &Node, arguments: &TemplateBuild, screen: &Screen) -> Result<(), Failure> {
+    let base = (node.settings.node.clone(), node.settings.endpoint.clone());
+    let wanted = if arguments.all { shapes(&base) } else { vec![base] };
+    let jobs = arguments.jobs.map_or_else(|| thread::available_parallelism().map_or(1, Into::into), usize::from);
+    let bar = bar(wanted.len());
+    let bundle = arguments.bundle.as_deref();
+    let results = in_parallel(&wanted, jobs, |shape| {
+        let result = build(node, shape, bundle, &bar);
+        if let Err(failure) = &result
+            && arguments.all
+        {
+            bar.suspend(|| report(shape, failure));
+        }
+        bar.inc(1);
+        result
+    });
+    bar.finish_and_clear();
+
+    let all = results.len();
+    let (rows, failures): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
+    let rows: Vec<Row> = rows.into_iter().flatten().collect();
+    match failures.into_iter().find_map(Result::err) {
+        Some(failure) if all == 1 => return Err(failure),
+        failure => {
+            show(&rows, screen)?;
+            failure.map_or(Ok(()), |_| Err(Failure::Some { failed: all - rows.len(), all }))?;
+        }
+    }
+    bundle.map_or(Ok(()), |bundle| write_index(node, bundle))
+}
+
+/// Says which of many shapes failed, and why.
+fn report(shape: &Shape, failure: &Failure) {
+    talk(&format!("in shape {}:", summary(&shape.0, &shape.1).join(" ")));
+    failure.say();
+}
+
+/// Does `work` for each item, `jobs` at a time; the results are in the order of the items.
+fn in_parallel<T: Sync, R: Send>(items: &[T], jobs: usize, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let queue = Mutex::new(items.iter().enumerate());
+    let done = Mutex::new(Vec::with_capacity(items.len()));
+    thread::scope(|scope| {
+        for _ in 0..jobs.min(items.len()) {
+            scope.spawn(|| {
+                while let Some((index, item)) = queue.lock().ok().and_then(|mut queue| queue.next()) {
+                    let result = work(item);
+                    if let Ok(mut done) = done.lock() {
+                        done.push((index, result));
+                    }
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().unwrap_or_default();
+    done.sort_by_key(|(index, _)| *index);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+fn build(node: &Node, shape: &Shape, bundle: Option<&Path>, bar: &ProgressBar) -> Result<Row, Failure> {
+    let obtained = template(node, shape, bundle)?;
+    for notice in &obtained.notices {
+        bar.suspend(|| talk(&format!("note: {notice}")));
+    }
+    let (origin, cpu_ms) = match obtained.origin {
+        Origin::Cache => ("cache", None),
+        Origin::Bundle => ("bundle", None),
+        Origin::Compiled(cpu) => ("compiled", Some(cpu.as_millis())),
+    };
+    Ok(Row {
+        key: obtained.key.to_string(),
+        origin,
+        cpu_ms,
+        object_size: obtained.entry.manifest.object_size,
+        shape: obtained.entry.manifest.shape,
+    })
+}
+
+fn template(node: &Node, (of_node, of_endpoint): &Shape, bundle: Option<&Path>) -> Result<Obtained, Failure> {
+    let mut settings = node.settings.clone();
+    settings.node = of_node.clone();
+    settings.endpoint = of_endpoint.clone();
+    let builder = match bundle {
+        None => Builder::open(settings, node.search())?,
+        Some(folder) => Builder::open_bundle(settings, node.search(), folder)?,
+    };
+    Ok(builder.template(of_endpoint, &mut Timeline::default())?)
+}
+
+fn write_index(node: &Node, bundle: &Path) -> Result<(), Failure> {
+    let compiler = node.builder()?.clang()?.version;
+    Bundle::write_index(bundle, &compiler).map_err(|error| Error::from(error).into())
+}
+
+fn show(rows: &[Row], screen: &Screen) -> Result<(), Failure> {
+    let text = rows
+        .iter()
+        .map(|row| {
+            vec![
+                row.key.chars().take(8).collect(),
+                row.origin.to_owned(),
+                row.cpu_ms.map_or("-".to_owned(), |ms| ms.to_string()),
+                row.object_size.to_string(),
+                row.key.clone(),
+                row.shape.join(" "),
+            ]
+        })
+        .collect();
+    screen.list(
+        rows,
+        Columns {
+            headings: &["TEMPLATE", "FROM", "CPU MS", "BYTES", "KEY", "SHAPE"],
+            plain: 4,
+            rows: text,
+            empty: "nothing was built",
+        },
+    )
+}

@@ -1,0 +1,214 @@
+//! `weir endpoint`
+
+use std::fs;
+
+use serde_json::Value;
+use weir_tests::need::Need;
+use weir_tests::node::repository;
+use weir_tests::{Finished, Node, need};
+
+/// The golden record, as a path.
+fn golden(name: &str) -> String {
+    repository("ep-builder/tests/golden")
+        .join(name)
+        .to_str()
+        .unwrap()
+        .to_owned()
+}
+
+fn json(finished: Finished) -> Value {
+    serde_json::from_str(&finished.expect_success()).unwrap()
+}
+
+#[test]
+fn compile_save_list_get() {
+    need!(Need::Tool("clang"));
+    let node = Node::new();
+    let record = golden("endpoint-2665.json");
+    let first = json(node.weir(&["endpoint", "compile", &record, "--save", "-o", "json"]));
+    assert_eq!(
+        (&first["id"], &first["generation"], &first["origin"]),
+        (&2665.into(), &1.into(), &"compiled".into())
+    );
+    let second = json(node.weir(&["endpoint", "compile", "2665", "--save", "-o", "json"]));
+    assert_eq!(
+        (&second["generation"], &second["origin"]),
+        (&2.into(), &"cache".into())
+    );
+    let stages: Vec<_> = second["stages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|s| s["stage"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        stages,
+        [
+            "endpoint",
+            "sources",
+            "render",
+            "clang",
+            "key and cache",
+            "patch",
+            "header",
+            "state"
+        ]
+    );
+
+    let list = json(node.weir(&["endpoint", "list", "-o", "json"]));
+    let row = list[0].as_object().unwrap();
+    let names: Vec<_> = row.keys().map(String::as_str).collect();
+    let mut expected = vec![
+        "id",
+        "state",
+        "containerId",
+        "ifname",
+        "hostIfname",
+        "hostIfindex",
+        "mac",
+        "hostMac",
+        "ipv4",
+        "ipv6",
+        "identity",
+        "labels",
+        "policy",
+        "generation",
+        "template",
+        "pod",
+        "problem",
+    ];
+    expected.sort_unstable();
+    assert_eq!(
+        names, expected,
+        "the JSON is an interface: a change here breaks scripts"
+    );
+    assert_eq!(
+        (&row["state"], &row["ipv4"], &row["ipv6"]),
+        (&"ready".into(), &"10.11.255.104".into(), &Value::Null)
+    );
+    assert_eq!(row["template"], second["template"]);
+    let get = json(node.weir(&["endpoint", "get", "2665", "-o", "json"]));
+    assert_eq!(
+        (&get["hasPrevious"], &get["options"]["DropNotification"]),
+        (&true.into(), &1.into())
+    );
+    assert_eq!(get["damage"], Value::Array(vec![]));
+    let used = json(node.weir(&["template", "list", "-o", "json"]));
+    assert_eq!(used[0]["usedBy"][0], 2665);
+}
+
+#[test]
+fn direct_is_equivalent_and_the_object_is_what_is_kept() {
+    need!(Need::Tool("clang"));
+    let node = Node::new();
+    let record = golden("endpoint-2665.json");
+    let out = node.state().parent().unwrap().join("object.o");
+    let direct = json(node.weir(&[
+        "endpoint",
+        "compile",
+        &record,
+        "--direct",
+        "--object",
+        out.to_str().unwrap(),
+        "-o",
+        "json",
+    ]));
+    assert_eq!(
+        (&direct["origin"], &direct["differences"]),
+        (&"direct".into(), &Value::Array(vec![]))
+    );
+    assert_eq!(
+        fs::read(&out).unwrap().len() as u64,
+        direct["objectSize"].as_u64().unwrap()
+    );
+    let shown = node
+        .weir(&["endpoint", "compile", &record, "--direct"])
+        .expect_success();
+    assert!(
+        shown.contains("equivalent") && shown.contains("compile"),
+        "{shown}"
+    );
+
+    node.weir(&[
+        "endpoint",
+        "compile",
+        &record,
+        "--save",
+        "--object",
+        out.to_str().unwrap(),
+    ])
+    .expect_success();
+    assert_eq!(
+        fs::read(&out).unwrap(),
+        fs::read(node.state().join("02665/bpf_lxc.o")).unwrap()
+    );
+    let header = node.state().join("02665/ep_config.h");
+    node.weir(&["endpoint", "compile", header.to_str().unwrap()])
+        .expect_success();
+}
+
+#[test]
+fn a_lost_record_is_restored_and_said() {
+    need!(Need::Tool("clang"));
+    let node = Node::new();
+    node.weir(&[
+        "endpoint",
+        "compile",
+        &golden("endpoint-2665.json"),
+        "--save",
+    ])
+    .expect_success();
+    fs::remove_file(node.state().join("02665/endpoint.json")).unwrap();
+    let list = node.weir(&["endpoint", "list"]);
+    assert!(
+        list.stdout.contains("restored") && list.stderr.contains("endpoint.json"),
+        "{list:?}"
+    );
+    let again = node
+        .weir(&["endpoint", "compile", "2665", "--save"])
+        .expect_success();
+    assert!(again.contains("10.11") || again.contains("2665"), "{again}");
+    assert!(node.weir(&["endpoint", "list"]).stdout.contains("ready"));
+}
+
+#[test]
+fn gc_frees_what_a_killed_process_claimed() {
+    let node = Node::new();
+    node.weir(&["endpoint", "list"]).expect_success();
+    fs::create_dir(node.state().join("00042")).unwrap();
+    fs::create_dir(node.state().join("00043_next")).unwrap();
+    let list = node.weir(&["endpoint", "list"]);
+    assert!(
+        list.stdout.contains("abandoned") && list.stderr.contains("weir gc"),
+        "{list:?}"
+    );
+    let dry = node.weir(&["gc", "--dry-run"]).expect_success();
+    assert!(
+        dry.contains("endpoint 42") && node.state().join("00042").exists(),
+        "{dry}"
+    );
+    node.weir(&["gc"]).expect_success();
+    assert!(!node.state().join("00042").exists() && !node.state().join("00043_next").exists());
+    assert!(node.weir(&["gc"]).stderr.contains("nothing to remove"));
+}
+
+#[test]
+fn what_is_not_there_is_said() {
+    let node = Node::new();
+    for (arguments, code, words) in [
+        (&["endpoint", "get", "7"][..], 4, "no endpoint 7"),
+        (&["endpoint", "get", "0"], 1, "1 to 65534"),
+        (&["endpoint", "compile", "7"], 4, "endpoint list"),
+        (
+            &["endpoint", "compile", "/nonexistent.json"],
+            1,
+            "cannot read /nonexistent.json",
+        ),
+        (&["endpoint", "compile", "/dev/null"], 1, "plain file"),
+    ] {
+        let failed = node.weir(arguments);
+        assert_eq!(failed.code, Some(code), "{arguments:?}: {failed:?}");
+        assert!(failed.stderr.contains(words), "{arguments:?}: {failed:?}");
+        assert!(failed.stdout.is_empty(), "stdout is data");
+    }
+}

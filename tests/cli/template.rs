@@ -1,0 +1,185 @@
+//! `weir template`
+
+use std::collections::HashSet;
+use std::fs;
+
+use serde_json::Value;
+use weir_tests::need::Need;
+use weir_tests::{Finished, Node, need};
+
+fn json(finished: Finished) -> Value {
+    serde_json::from_str(&finished.expect_success()).unwrap()
+}
+
+#[test]
+fn build_list_show_verify_gc() {
+    need!(Need::Tool("clang"));
+    let node = Node::new();
+    assert_eq!(
+        json(node.weir(&["template", "list", "-o", "json"])),
+        Value::Array(vec![])
+    );
+    let empty = node.weir(&["template", "list"]);
+    assert!(
+        empty.stdout.is_empty() && empty.stderr.contains("weir template build"),
+        "{empty:?}"
+    );
+
+    let built = json(node.weir(&["template", "build", "-o", "json"]));
+    let key = built[0]["key"].as_str().unwrap();
+    assert_eq!(built[0]["origin"], "compiled");
+    assert_eq!(
+        json(node.weir(&["template", "build", "-o", "json"]))[0]["origin"],
+        "cache"
+    );
+
+    let listed = json(node.weir(&["template", "list", "-o", "json"]));
+    assert_eq!(
+        (&listed[0]["key"], &listed[0]["state"], &listed[0]["place"]),
+        (&key.into(), &"ok".into(), &"cache".into())
+    );
+    let table = node.weir(&["template", "list"]).expect_success();
+    assert!(
+        table.starts_with("TEMPLATE  PLACE  STATE") && table.contains(&key[..8]),
+        "{table}"
+    );
+    assert!(
+        !table.contains(key)
+            && node
+                .weir(&["template", "list", "-o", "wide"])
+                .expect_success()
+                .contains(key)
+    );
+
+    let shown = json(node.weir(&["template", "show", &key[..10], "-o", "json"]));
+    assert_eq!(shown["key"], key);
+    assert_eq!(
+        shown["constants"].as_array().unwrap().len(),
+        ep_builder::endpoint::CONSTANTS.len()
+    );
+    let yaml = node
+        .weir(&["template", "show", key, "-o", "yaml"])
+        .expect_success();
+    assert!(yaml.contains(&format!("key: {key}")), "{yaml}");
+    let missing = node.weir(&["template", "show", "ffff0000"]);
+    assert_eq!(missing.code, Some(4));
+    assert!(missing.stderr.contains("template list"), "{missing:?}");
+
+    let verified = json(node.weir(&["template", "verify", "--rebuild", "-o", "json"]));
+    assert_eq!(
+        verified[0]["result"],
+        "whole, and identical to a new compile"
+    );
+    assert!(
+        node.weir(&["template", "gc"])
+            .stderr
+            .contains("nothing to remove")
+    );
+    assert!(
+        node.weir(&["template", "gc", "--all", "--dry-run"])
+            .stdout
+            .contains(key)
+    );
+    assert!(node.weir(&["template", "gc", "--all"]).stdout.contains(key));
+    assert_eq!(
+        json(node.weir(&["template", "list", "-o", "json"])),
+        Value::Array(vec![])
+    );
+}
+
+#[test]
+fn verify_tells_altered_from_other_sources() {
+    need!(Need::Tool("clang"));
+    let node = Node::new();
+    let built = json(node.weir(&["template", "build", "-o", "json"]));
+    let entry = node
+        .state()
+        .join("templates")
+        .join(built[0]["key"].as_str().unwrap());
+    let header = entry.join("node_config.h");
+    let text = fs::read_to_string(&header).unwrap();
+    ep_builder::whole_file::write(&header, (text + "\n").as_bytes()).unwrap();
+    let other = node.weir(&["template", "verify"]);
+    assert_eq!(other.code, Some(0));
+    assert!(other.stdout.contains("of other sources"), "{other:?}");
+    let object = entry.join("bpf_lxc.o");
+    let mut bytes = fs::read(&object).unwrap();
+    bytes[200] ^= 1;
+    ep_builder::whole_file::write(&object, &bytes).unwrap();
+    let altered = node.weir(&["template", "verify"]);
+    assert_eq!(altered.code, Some(1));
+    assert!(altered.stdout.contains("was altered"), "{altered:?}");
+    assert!(
+        node.weir(&["template", "list"])
+            .stdout
+            .contains("was altered"),
+        "a list shows what is wrong"
+    );
+}
+
+#[test]
+fn a_bundle_of_every_shape_serves_a_node_without_clang() {
+    need!(Need::Tool("clang"));
+    let node = Node::new();
+    let bundle = node.bundle();
+    let built = json(node.weir(&[
+        "template",
+        "build",
+        "--all",
+        "--bundle",
+        bundle.to_str().unwrap(),
+        "-o",
+        "json",
+    ]));
+    let built = built.as_array().unwrap();
+    let keys: HashSet<_> = built
+        .iter()
+        .map(|row| row["key"].as_str().unwrap())
+        .collect();
+    assert_eq!(keys.len(), built.len(), "no shape twice");
+    assert!(built.iter().all(|row| row["origin"] == "compiled"));
+    for option in ep_builder::options::OPTIONS {
+        let with = built
+            .iter()
+            .filter(|row| row["shape"].to_string().contains(option.define))
+            .count();
+        assert!(
+            (1..built.len()).contains(&with),
+            "{} is on in {with} of {}",
+            option.define,
+            built.len()
+        );
+    }
+    let no_clang = |arguments: &[&str]| {
+        let mut command = node.command();
+        weir_tests::process::run(command.env("PATH", "/nonexistent").args(arguments))
+    };
+    let used = json(no_clang(&["template", "build", "-o", "json"]));
+    assert_eq!(used[0]["origin"], "bundle");
+    let verified = no_clang(&["template", "verify"]).expect_success();
+    assert_eq!(
+        verified.matches("bundle").count(),
+        built.len(),
+        "{verified}"
+    );
+}
+
+#[test]
+fn without_compiler_and_bundle_the_error_says_what_to_do() {
+    let node = Node::new();
+    let mut command = node.command();
+    let failed = weir_tests::process::run(
+        command
+            .env("PATH", "/nonexistent")
+            .args(["template", "build"]),
+    );
+    assert_eq!(failed.code, Some(5));
+    for words in [
+        "no clang found",
+        "/nonexistent",
+        "fix: install clang 14 or newer",
+    ] {
+        assert!(failed.stderr.contains(words), "{words}: {failed:?}");
+    }
+    assert!(failed.stdout.is_empty());
+}
