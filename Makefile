@@ -43,7 +43,8 @@ fmt: ## Format Rust and C
 
 bench: ## Measure: patch, cache hit, cold compile
 	@.ci/deps demo
-	$(CARGO) bench --workspace --locked
+	$(CARGO) build --release --locked
+	@tests/bench.sh
 
 clean: ## Remove everything that was built
 	$(CARGO) clean

@@ -107,7 +107,10 @@ impl Builder {
 
     /// The shape of an endpoint: the node's, with the endpoint's options.
     pub fn shape_of(&self, endpoint: &Endpoint) -> EndpointConfig {
-        EndpointConfig { options: endpoint.options.clone(), ..self.settings.endpoint.clone() }
+        EndpointConfig {
+            options: endpoint.options.clone(),
+            ..self.settings.endpoint.clone()
+        }
     }
 
     /// The cache of templates.
@@ -128,16 +131,34 @@ impl Builder {
     /// Builds an endpoint's object through its template, and says how long each stage took.
     pub fn build(&self, endpoint: &Endpoint, timeline: &mut Timeline) -> Result<Built, Error> {
         let shape = self.shape_of(endpoint);
-        let Obtained { key, entry, origin, notices } = self.template(&shape, timeline)?;
+        let Obtained {
+            key,
+            entry,
+            origin,
+            notices,
+        } = self.template(&shape, timeline)?;
         let object = entry.template.patch(&EndpointValues::of(endpoint));
         timeline.mark("patch");
-        let header = self.renderer.endpoint(&self.settings.node, &shape, endpoint)?.ep_config;
+        let header = self
+            .renderer
+            .endpoint(&self.settings.node, &shape, endpoint)?
+            .ep_config;
         timeline.mark("header");
-        Ok(Built { object, header, key, origin, notices })
+        Ok(Built {
+            object,
+            header,
+            key,
+            origin,
+            notices,
+        })
     }
 
     /// The template of a shape: from the cache, from the bundle, or compiled now.
-    pub fn template(&self, shape: &EndpointConfig, timeline: &mut Timeline) -> Result<Obtained, Error> {
+    pub fn template(
+        &self,
+        shape: &EndpointConfig,
+        timeline: &mut Timeline,
+    ) -> Result<Obtained, Error> {
         shape::validate(&self.settings.node, shape)?;
         let headers = self.renderer.template(&self.settings.node, shape)?;
         timeline.mark("render");
@@ -147,7 +168,12 @@ impl Builder {
         let found = self.find(&headers, clang.as_ref().ok(), &mut notices)?;
         timeline.mark("key and cache");
         if let Some((key, entry, origin)) = found {
-            return Ok(Obtained { key, entry, origin, notices });
+            return Ok(Obtained {
+                key,
+                entry,
+                origin,
+                notices,
+            });
         }
         let clang = clang.map_err(CacheError::from)?;
         let obtained = self.compile_template(shape, &headers, &clang, notices)?;
@@ -157,22 +183,38 @@ impl Builder {
 
     /// Compiles the endpoint's own header, with no template: what `--direct` shows and the equivalence
     /// test compares with. Constants that stand in no header are filled in afterwards.
-    pub fn build_direct(&self, endpoint: &Endpoint, timeline: &mut Timeline) -> Result<EndpointObject, Error> {
+    pub fn build_direct(
+        &self,
+        endpoint: &Endpoint,
+        timeline: &mut Timeline,
+    ) -> Result<EndpointObject, Error> {
         let shape = self.shape_of(endpoint);
         shape::validate(&self.settings.node, &shape)?;
-        let headers = self.renderer.endpoint(&self.settings.node, &shape, endpoint)?;
+        let headers = self
+            .renderer
+            .endpoint(&self.settings.node, &shape, endpoint)?;
         timeline.mark("render");
         let clang = self.clang()?;
         timeline.mark("clang");
         let compiled = self.compile_aside(&clang, &headers)?;
         timeline.mark("compile");
-        let sites = constant_sites(&compiled.object)
-            .map_err(|source| CompileError::Object { path: clang.path, source })?;
-        Ok(EndpointObject::from_direct(compiled.object, &sites, &EndpointValues::of(endpoint)))
+        let sites = constant_sites(&compiled.object).map_err(|source| CompileError::Object {
+            path: clang.path,
+            source,
+        })?;
+        Ok(EndpointObject::from_direct(
+            compiled.object,
+            &sites,
+            &EndpointValues::of(endpoint),
+        ))
     }
 
     /// Compiles in a folder of its own, past the cache.
-    pub(crate) fn compile_aside(&self, clang: &Clang, headers: &Headers) -> Result<Compiled, Error> {
+    pub(crate) fn compile_aside(
+        &self,
+        clang: &Clang,
+        headers: &Headers,
+    ) -> Result<Compiled, Error> {
         let state = &self.settings.paths.state_dir;
         let folder = tempfile::Builder::new()
             .prefix(".tmp-compile-")
@@ -199,7 +241,10 @@ impl Builder {
 
     fn limits(&self) -> Limits {
         let clang = &self.settings.clang;
-        Limits { time: clang.timeout, memory_mib: clang.memory_mib }
+        Limits {
+            time: clang.timeout,
+            memory_mib: clang.memory_mib,
+        }
     }
 
     /// Looks in the cache, then in the bundle. A compiler that is gone has left its templates: its last
@@ -211,14 +256,19 @@ impl Builder {
         notices: &mut Vec<String>,
     ) -> Result<Option<(TemplateKey, Entry, Origin)>, Error> {
         let memory = self.settings.paths.state_dir.join(CLANG_MEMORY);
-        let version = clang.cloned().or_else(|| Clang::last_known(&memory)).map(|clang| clang.version);
+        let version = clang
+            .cloned()
+            .or_else(|| Clang::last_known(&memory))
+            .map(|clang| clang.version);
         if let Some(version) = version {
             let key = self.key(headers, &version);
             if let Some(entry) = self.cache.get(key, notices)? {
                 return Ok(Some((key, entry, Origin::Cache)));
             }
         }
-        let Some(bundle) = &self.bundle else { return Ok(None) };
+        let Some(bundle) = &self.bundle else {
+            return Ok(None);
+        };
         let key = self.key(headers, &bundle.compiler);
         match bundle.get(key) {
             Ok(entry) => Ok(entry.map(|entry| (key, entry, Origin::Bundle))),
@@ -256,10 +306,20 @@ impl Builder {
         })?;
         notices.extend(obtained.notices);
         let origin = cpu.map_or(Origin::Cache, Origin::Compiled);
-        Ok(Obtained { key, entry: obtained.entry, origin, notices })
+        Ok(Obtained {
+            key,
+            entry: obtained.entry,
+            origin,
+            notices,
+        })
     }
 
-    fn compile(&self, clang: &Clang, headers: &Headers, folder: &Path) -> Result<Compiled, CompileError> {
+    fn compile(
+        &self,
+        clang: &Clang,
+        headers: &Headers,
+        folder: &Path,
+    ) -> Result<Compiled, CompileError> {
         compile(clang, headers, &self.sources, &self.limits(), folder)
     }
 }

@@ -35,7 +35,10 @@ impl TemplateKey {
         for flag in flags {
             part(flag.as_bytes());
         }
-        for (name, text) in [(EP_CONFIG, &headers.ep_config), (NODE_CONFIG, &headers.node_config)] {
+        for (name, text) in [
+            (EP_CONFIG, &headers.ep_config),
+            (NODE_CONFIG, &headers.node_config),
+        ] {
             part(name.as_bytes());
             part(text.as_bytes());
         }
@@ -58,11 +61,13 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing to a String cannot fail.
-        write!(text, "{byte:02x}").unwrap_or_default();
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(64), |mut text, byte| {
+            // Writing to a String cannot fail.
+            write!(text, "{byte:02x}").unwrap_or_default();
+            text
+        })
 }
 
 impl fmt::Display for TemplateKey {

@@ -34,7 +34,11 @@ impl FileLock {
                 return Ok(lock);
             }
             if start.elapsed() >= timeout {
-                return Err(LockError::Busy { path: path.to_owned(), holder: holder(path), timeout });
+                return Err(LockError::Busy {
+                    path: path.to_owned(),
+                    holder: holder(path),
+                    timeout,
+                });
             }
             sleep(pause);
             pause = (pause * 2).min(PAUSE);
@@ -68,7 +72,10 @@ impl FileLock {
             Ok(Some(file))
         };
         let file = attempt().map_err(wrap)?;
-        Ok(file.map(|file| Self { file, path: path.to_owned() }))
+        Ok(file.map(|file| Self {
+            file,
+            path: path.to_owned(),
+        }))
     }
 
     /// Removes the file and releases the lock.
@@ -80,7 +87,9 @@ impl FileLock {
 }
 
 fn is_at(file: &File, path: &Path) -> bool {
-    let same = |there: std::fs::Metadata, ours: std::fs::Metadata| (there.dev(), there.ino()) == (ours.dev(), ours.ino());
+    let same = |there: std::fs::Metadata, ours: std::fs::Metadata| {
+        (there.dev(), there.ino()) == (ours.dev(), ours.ino())
+    };
     std::fs::symlink_metadata(path)
         .and_then(|there| Ok(same(there, file.metadata()?)))
         .unwrap_or(false)
@@ -89,7 +98,8 @@ fn is_at(file: &File, path: &Path) -> bool {
 /// The process that wrote itself into the lock file, for messages only.
 fn holder(path: &Path) -> String {
     let mut text = String::new();
-    let read = whole_file::open_plain(path).map(|(file, _)| file.take(20).read_to_string(&mut text));
+    let read =
+        whole_file::open_plain(path).map(|(file, _)| file.take(20).read_to_string(&mut text));
     match read {
         Ok(Ok(_)) if !text.is_empty() => format!("process {text}"),
         _ => "another process".to_owned(),
@@ -124,9 +134,16 @@ mod tests {
         let path = folder.path().join("lock");
         let lock = FileLock::acquire(&path, Duration::ZERO).unwrap();
         let busy = FileLock::acquire(&path, Duration::from_millis(5)).unwrap_err();
-        assert!(busy.to_string().contains(&format!("process {}", std::process::id())), "{busy}");
+        assert!(
+            busy.to_string()
+                .contains(&format!("process {}", std::process::id())),
+            "{busy}"
+        );
         drop(lock);
-        FileLock::acquire(&path, Duration::ZERO).unwrap().remove().unwrap();
+        FileLock::acquire(&path, Duration::ZERO)
+            .unwrap()
+            .remove()
+            .unwrap();
         assert!(!path.exists());
     }
 
@@ -138,7 +155,10 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         let new = FileLock::acquire(&path, Duration::ZERO).unwrap();
         drop(old);
-        assert!(FileLock::try_acquire(&path).unwrap().is_none(), "still held by the new one");
+        assert!(
+            FileLock::try_acquire(&path).unwrap().is_none(),
+            "still held by the new one"
+        );
         drop(new);
     }
 }

@@ -71,7 +71,11 @@ fn overwrite(bytes: &mut [u8], range: &Range<usize>, value: &[u8]) {
 impl EndpointObject {
     /// Takes what a compiler made from the endpoint's own header, and fills in the constants that stand
     /// in no header. The others must come out of the compiler right.
-    pub fn from_direct(mut bytes: Vec<u8>, sites: &[ConstantSite], values: &EndpointValues) -> Self {
+    pub fn from_direct(
+        mut bytes: Vec<u8>,
+        sites: &[ConstantSite],
+        values: &EndpointValues,
+    ) -> Self {
         write_constants(&mut bytes, sites, values, |by| by == DefinedBy::Datapath);
         Self(bytes)
     }

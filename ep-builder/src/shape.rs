@@ -167,18 +167,27 @@ pub fn summary(node: &NodeConfig, endpoint: &EndpointConfig) -> Vec<String> {
     let switches = [
         ("ENABLE_IPV4", node.ipv4),
         ("ENABLE_IPV6", node.ipv6),
-        ("FORCE_LOCAL_POLICY_EVAL_AT_SOURCE", force_local_policy_eval_at_source),
+        (
+            "FORCE_LOCAL_POLICY_EVAL_AT_SOURCE",
+            force_local_policy_eval_at_source,
+        ),
         ("ENABLE_ROUTING", routing),
         ("ENABLE_ARP_RESPONDER", arp_responder),
         ("ENABLE_HOST_REDIRECT", host_redirect),
         ("LOCAL_DELIVERY_METRICS", local_delivery_metrics),
     ];
-    let switches = switches.into_iter().filter(|(_, on)| *on).map(|(name, _)| name.to_owned());
-    let options = endpoint.options.iter().filter_map(|(spec, value)| match value {
-        0 => None,
-        1 => Some(spec.define.to_owned()),
-        level => Some(format!("{}={level}", spec.define)),
-    });
+    let switches = switches
+        .into_iter()
+        .filter(|(_, on)| *on)
+        .map(|(name, _)| name.to_owned());
+    let options = endpoint
+        .options
+        .iter()
+        .filter_map(|(spec, value)| match value {
+            0 => None,
+            1 => Some(spec.define.to_owned()),
+            level => Some(format!("{}={level}", spec.define)),
+        });
     switches.chain(options).collect()
 }
 

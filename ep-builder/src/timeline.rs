@@ -11,7 +11,10 @@ pub struct Timeline {
 
 impl Default for Timeline {
     fn default() -> Self {
-        Self { since: Instant::now(), stages: Vec::new() }
+        Self {
+            since: Instant::now(),
+            stages: Vec::new(),
+        }
     }
 }
 

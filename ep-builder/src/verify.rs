@@ -31,7 +31,10 @@ impl Builder {
     /// Checks a template that was read from `folder`: whether its headers and our sources give its key,
     /// and with `rebuild` whether compiling them again gives its bytes.
     pub fn verify(&self, folder: &Path, entry: &Entry, rebuild: bool) -> Result<Verified, Error> {
-        let headers = Headers { ep_config: read(folder, EP_CONFIG)?, node_config: read(folder, NODE_CONFIG)? };
+        let headers = Headers {
+            ep_config: read(folder, EP_CONFIG)?,
+            node_config: read(folder, NODE_CONFIG)?,
+        };
         let manifest = &entry.manifest;
         if TemplateKey::new(&headers, self.sources(), FLAGS, &manifest.compiler) != manifest.key {
             return Ok(Verified::OtherSources);
@@ -45,7 +48,11 @@ impl Builder {
         }
         let again = self.compile_aside(&clang, &headers)?;
         let same = again.object == entry.template.bytes();
-        Ok(if same { Verified::Identical } else { Verified::Different })
+        Ok(if same {
+            Verified::Identical
+        } else {
+            Verified::Different
+        })
     }
 }
 

@@ -21,40 +21,56 @@ fn json(finished: Finished) -> Value {
 }
 
 #[test]
-fn compile_save_list_get() {
+fn each_save_is_a_generation() {
     need!(Need::Tool("clang"));
     let node = Node::new();
     let record = golden("endpoint-2665.json");
     let first = json(node.weir(&["endpoint", "compile", &record, "--save", "-o", "json"]));
     assert_eq!(
-        (&first["id"], &first["generation"], &first["origin"]),
-        (&2665.into(), &1.into(), &"compiled".into())
+        (&first["generation"], &first["origin"]),
+        (&1.into(), &"compiled".into())
     );
     let second = json(node.weir(&["endpoint", "compile", "2665", "--save", "-o", "json"]));
     assert_eq!(
         (&second["generation"], &second["origin"]),
         (&2.into(), &"cache".into())
     );
-    let stages: Vec<_> = second["stages"]
-        .as_array()
-        .unwrap()
+    let stages = second["stages"].as_array().unwrap();
+    let stages: Vec<_> = stages
         .iter()
         .map(|s| s["stage"].as_str().unwrap())
         .collect();
+    let expected = [
+        "endpoint",
+        "sources",
+        "render",
+        "clang",
+        "key and cache",
+        "patch",
+        "header",
+        "state",
+    ];
+    assert_eq!(stages, expected);
+    let get = json(node.weir(&["endpoint", "get", "2665", "-o", "json"]));
     assert_eq!(
-        stages,
-        [
-            "endpoint",
-            "sources",
-            "render",
-            "clang",
-            "key and cache",
-            "patch",
-            "header",
-            "state"
-        ]
+        (&get["hasPrevious"], &get["options"]["DropNotification"]),
+        (&true.into(), &1.into())
     );
+    assert_eq!(get["damage"], Value::Array(vec![]));
+}
 
+#[test]
+fn the_json_of_the_list_is_an_interface() {
+    need!(Need::Tool("clang"));
+    let node = Node::new();
+    let built = json(node.weir(&[
+        "endpoint",
+        "compile",
+        &golden("endpoint-2665.json"),
+        "--save",
+        "-o",
+        "json",
+    ]));
     let list = json(node.weir(&["endpoint", "list", "-o", "json"]));
     let row = list[0].as_object().unwrap();
     let names: Vec<_> = row.keys().map(String::as_str).collect();
@@ -78,21 +94,12 @@ fn compile_save_list_get() {
         "problem",
     ];
     expected.sort_unstable();
-    assert_eq!(
-        names, expected,
-        "the JSON is an interface: a change here breaks scripts"
-    );
+    assert_eq!(names, expected, "a change here breaks scripts");
     assert_eq!(
         (&row["state"], &row["ipv4"], &row["ipv6"]),
         (&"ready".into(), &"10.11.255.104".into(), &Value::Null)
     );
-    assert_eq!(row["template"], second["template"]);
-    let get = json(node.weir(&["endpoint", "get", "2665", "-o", "json"]));
-    assert_eq!(
-        (&get["hasPrevious"], &get["options"]["DropNotification"]),
-        (&true.into(), &1.into())
-    );
-    assert_eq!(get["damage"], Value::Array(vec![]));
+    assert_eq!(row["template"], built["template"]);
     let used = json(node.weir(&["template", "list", "-o", "json"]));
     assert_eq!(used[0]["usedBy"][0], 2665);
 }

@@ -11,8 +11,15 @@ fn json(finished: Finished) -> Value {
     serde_json::from_str(&finished.expect_success()).unwrap()
 }
 
+/// Builds the template of the node's configuration and returns its key.
+fn build(node: &Node) -> String {
+    let built = json(node.weir(&["template", "build", "-o", "json"]));
+    assert_eq!(built[0]["origin"], "compiled");
+    built[0]["key"].as_str().unwrap().to_owned()
+}
+
 #[test]
-fn build_list_show_verify_gc() {
+fn list_before_and_after_the_first_build() {
     need!(Need::Tool("clang"));
     let node = Node::new();
     assert_eq!(
@@ -25,32 +32,34 @@ fn build_list_show_verify_gc() {
         "{empty:?}"
     );
 
-    let built = json(node.weir(&["template", "build", "-o", "json"]));
-    let key = built[0]["key"].as_str().unwrap();
-    assert_eq!(built[0]["origin"], "compiled");
+    let key = build(&node);
     assert_eq!(
         json(node.weir(&["template", "build", "-o", "json"]))[0]["origin"],
         "cache"
     );
-
     let listed = json(node.weir(&["template", "list", "-o", "json"]));
     assert_eq!(
         (&listed[0]["key"], &listed[0]["state"], &listed[0]["place"]),
-        (&key.into(), &"ok".into(), &"cache".into())
+        (&key.as_str().into(), &"ok".into(), &"cache".into())
     );
     let table = node.weir(&["template", "list"]).expect_success();
     assert!(
         table.starts_with("TEMPLATE  PLACE  STATE") && table.contains(&key[..8]),
         "{table}"
     );
+    assert!(!table.contains(&key));
     assert!(
-        !table.contains(key)
-            && node
-                .weir(&["template", "list", "-o", "wide"])
-                .expect_success()
-                .contains(key)
+        node.weir(&["template", "list", "-o", "wide"])
+            .expect_success()
+            .contains(&key)
     );
+}
 
+#[test]
+fn show_by_the_beginning_of_the_key() {
+    need!(Need::Tool("clang"));
+    let node = Node::new();
+    let key = build(&node);
     let shown = json(node.weir(&["template", "show", &key[..10], "-o", "json"]));
     assert_eq!(shown["key"], key);
     assert_eq!(
@@ -58,13 +67,19 @@ fn build_list_show_verify_gc() {
         ep_builder::endpoint::CONSTANTS.len()
     );
     let yaml = node
-        .weir(&["template", "show", key, "-o", "yaml"])
+        .weir(&["template", "show", &key, "-o", "yaml"])
         .expect_success();
     assert!(yaml.contains(&format!("key: {key}")), "{yaml}");
-    let missing = node.weir(&["template", "show", "ffff0000"]);
+    let missing = node.weir(&["template", "show", "no such key"]);
     assert_eq!(missing.code, Some(4));
     assert!(missing.stderr.contains("template list"), "{missing:?}");
+}
 
+#[test]
+fn verify_then_gc() {
+    need!(Need::Tool("clang"));
+    let node = Node::new();
+    let key = build(&node);
     let verified = json(node.weir(&["template", "verify", "--rebuild", "-o", "json"]));
     assert_eq!(
         verified[0]["result"],
@@ -78,9 +93,13 @@ fn build_list_show_verify_gc() {
     assert!(
         node.weir(&["template", "gc", "--all", "--dry-run"])
             .stdout
-            .contains(key)
+            .contains(&key)
     );
-    assert!(node.weir(&["template", "gc", "--all"]).stdout.contains(key));
+    assert!(
+        node.weir(&["template", "gc", "--all"])
+            .stdout
+            .contains(&key)
+    );
     assert_eq!(
         json(node.weir(&["template", "list", "-o", "json"])),
         Value::Array(vec![])
@@ -91,11 +110,7 @@ fn build_list_show_verify_gc() {
 fn verify_tells_altered_from_other_sources() {
     need!(Need::Tool("clang"));
     let node = Node::new();
-    let built = json(node.weir(&["template", "build", "-o", "json"]));
-    let entry = node
-        .state()
-        .join("templates")
-        .join(built[0]["key"].as_str().unwrap());
+    let entry = node.state().join("templates").join(build(&node));
     let header = entry.join("node_config.h");
     let text = fs::read_to_string(&header).unwrap();
     ep_builder::whole_file::write(&header, (text + "\n").as_bytes()).unwrap();

@@ -35,16 +35,24 @@ impl Bundle {
             Err(error) if error.is_not_found() => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        let Index { compiler } = serde_json::from_slice(&json)
-            .map_err(|source| BundleError::Index { path, source })?;
-        Ok(Some(Self { root: root.to_owned(), compiler }))
+        let Index { compiler } =
+            serde_json::from_slice(&json).map_err(|source| BundleError::Index { path, source })?;
+        Ok(Some(Self {
+            root: root.to_owned(),
+            compiler,
+        }))
     }
 
     /// Writes the index of a bundle whose templates `compiler` made.
     pub fn write_index(root: &Path, compiler: &str) -> Result<(), BundleError> {
         let path = root.join(INDEX);
-        let json = serde_json::to_vec_pretty(&Index { compiler: compiler.to_owned() })
-            .map_err(|source| BundleError::Index { path: path.clone(), source })?;
+        let json = serde_json::to_vec_pretty(&Index {
+            compiler: compiler.to_owned(),
+        })
+        .map_err(|source| BundleError::Index {
+            path: path.clone(),
+            source,
+        })?;
         Ok(whole_file::write(&path, &json)?)
     }
 

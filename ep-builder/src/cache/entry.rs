@@ -41,20 +41,30 @@ pub struct Trust {
 impl Trust {
     /// Ourselves only: the node's own cache.
     pub fn ours() -> Self {
-        Self { owners: vec![nix::unistd::geteuid().as_raw()] }
+        Self {
+            owners: vec![nix::unistd::geteuid().as_raw()],
+        }
     }
 
     /// Ourselves and root: what a package installed.
     pub fn installed() -> Self {
-        Self { owners: vec![0, nix::unistd::geteuid().as_raw()] }
+        Self {
+            owners: vec![0, nix::unistd::geteuid().as_raw()],
+        }
     }
 
     fn check(&self, name: &'static str, metadata: &Metadata) -> Result<(), Poison> {
         if !self.owners.contains(&metadata.uid()) {
-            return Err(Poison::Owner { name, uid: metadata.uid() });
+            return Err(Poison::Owner {
+                name,
+                uid: metadata.uid(),
+            });
         }
         if metadata.mode() & 0o022 != 0 {
-            return Err(Poison::Writable { name, mode: metadata.mode() & 0o7777 });
+            return Err(Poison::Writable {
+                name,
+                mode: metadata.mode() & 0o7777,
+            });
         }
         if metadata.is_file() && metadata.nlink() != 1 {
             return Err(Poison::HardLinked { name });
@@ -64,7 +74,11 @@ impl Trust {
 }
 
 /// Reads the template of `key` in `folder`. Nothing there is `None`.
-pub(super) fn read(folder: &Path, key: TemplateKey, trust: &Trust) -> Result<Option<Entry>, Poison> {
+pub(super) fn read(
+    folder: &Path,
+    key: TemplateKey,
+    trust: &Trust,
+) -> Result<Option<Entry>, Poison> {
     let metadata = match fs::symlink_metadata(folder) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -81,20 +95,33 @@ pub(super) fn read(folder: &Path, key: TemplateKey, trust: &Trust) -> Result<Opt
     }
     let object = read_file(folder, OBJECT, OBJECT_LIMIT, trust)?;
     if object.len() as u64 != manifest.object_size {
-        return Err(Poison::Size { is: object.len() as u64, was: manifest.object_size });
+        return Err(Poison::Size {
+            is: object.len() as u64,
+            was: manifest.object_size,
+        });
     }
     if sha256_hex(&object) != manifest.object_sha256 {
         return Err(Poison::Digest);
     }
-    Ok(Some(Entry { manifest, template: Template::read(object)? }))
+    Ok(Some(Entry {
+        manifest,
+        template: Template::read(object)?,
+    }))
 }
 
-fn read_file(folder: &Path, name: &'static str, limit: u64, trust: &Trust) -> Result<Vec<u8>, Poison> {
+fn read_file(
+    folder: &Path,
+    name: &'static str,
+    limit: u64,
+    trust: &Trust,
+) -> Result<Vec<u8>, Poison> {
     let path = folder.join(name);
     let (file, metadata) = whole_file::open_plain(&path)?;
     trust.check(name, &metadata)?;
     let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(limit)).unwrap_or(0) + 1);
-    file.take(limit).read_to_end(&mut bytes).map_err(FileError::of("read", &path))?;
+    file.take(limit)
+        .read_to_end(&mut bytes)
+        .map_err(FileError::of("read", &path))?;
     Ok(bytes)
 }
 

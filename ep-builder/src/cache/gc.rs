@@ -40,8 +40,12 @@ enum Kind {
 }
 
 fn kind(name: &str) -> Kind {
-    let Some((key, suffix)) = name.split_at_checked(64) else { return Kind::Stranger };
-    let Ok(key) = key.parse() else { return Kind::Stranger };
+    let Some((key, suffix)) = name.split_at_checked(64) else {
+        return Kind::Stranger;
+    };
+    let Ok(key) = key.parse() else {
+        return Kind::Stranger;
+    };
     match suffix {
         "" => Kind::Entry(key),
         BUILDING => Kind::Building(key),
@@ -61,7 +65,11 @@ pub(super) fn keys(root: &Path) -> Result<Vec<TemplateKey>, FileError> {
 }
 
 fn names(root: &Path) -> Result<Vec<String>, FileError> {
-    let wrap = |source| FileError { op: "list", path: root.to_owned(), source };
+    let wrap = |source| FileError {
+        op: "list",
+        path: root.to_owned(),
+        source,
+    };
     let mut names = Vec::new();
     for entry in fs::read_dir(root).map_err(wrap)? {
         if let Ok(name) = entry.map_err(wrap)?.file_name().into_string() {
@@ -90,7 +98,11 @@ impl TemplateCache {
         let mut collected = Vec::new();
         for name in names(&self.root)? {
             let (key, why, old_enough) = match kind(&name) {
-                Kind::Entry(key) => (key, Why::Unused, !in_use.contains(&key) && self.idle(&name) >= keep),
+                Kind::Entry(key) => (
+                    key,
+                    Why::Unused,
+                    !in_use.contains(&key) && self.idle(&name) >= keep,
+                ),
                 Kind::Quarantined(key) => (key, Why::Quarantined, self.idle(&name) >= keep),
                 Kind::Building(key) => (key, Why::Leftover, true),
                 Kind::Lock | Kind::Stranger => continue,
@@ -99,7 +111,9 @@ impl TemplateCache {
                 continue;
             }
             // Held: somebody builds, or looks at, this very key.
-            let Some(lock) = FileLock::try_acquire(&self.beside(key, LOCK))? else { continue };
+            let Some(lock) = FileLock::try_acquire(&self.beside(key, LOCK))? else {
+                continue;
+            };
             let path = self.root.join(&name);
             if !dry_run {
                 whole_file::remove(&path)?;
@@ -116,6 +130,8 @@ impl TemplateCache {
         let used = fs::symlink_metadata(path.join(MANIFEST))
             .or_else(|_| fs::symlink_metadata(&path))
             .and_then(|metadata| metadata.modified());
-        used.map_or(Duration::MAX, |used| SystemTime::now().duration_since(used).unwrap_or_default())
+        used.map_or(Duration::MAX, |used| {
+            SystemTime::now().duration_since(used).unwrap_or_default()
+        })
     }
 }

@@ -65,7 +65,11 @@ impl TemplateCache {
     /// Opens the cache below `root`, and makes the folder when it is missing.
     pub fn open(root: &Path, lock_timeout: Duration) -> Result<Self, CacheError> {
         whole_file::private_folder(root)?;
-        Ok(Self { root: root.to_owned(), lock_timeout, trust: Trust::ours() })
+        Ok(Self {
+            root: root.to_owned(),
+            lock_timeout,
+            trust: Trust::ours(),
+        })
     }
 
     /// The folder of a key.
@@ -84,7 +88,11 @@ impl TemplateCache {
     }
 
     /// The template of `key` if it is there; a poisoned one is put aside and reported in `notices`.
-    pub fn get(&self, key: TemplateKey, notices: &mut Vec<String>) -> Result<Option<Entry>, CacheError> {
+    pub fn get(
+        &self,
+        key: TemplateKey,
+        notices: &mut Vec<String>,
+    ) -> Result<Option<Entry>, CacheError> {
         match self.read(key) {
             Ok(Some(entry)) => {
                 self.touch(key);
@@ -105,7 +113,11 @@ impl TemplateCache {
         let mut notices = Vec::new();
         let key = recipe.key;
         if let Some(entry) = self.get(key, &mut notices)? {
-            return Ok(Obtained { entry, compiled: false, notices });
+            return Ok(Obtained {
+                entry,
+                compiled: false,
+                notices,
+            });
         }
         let lock = FileLock::acquire(&self.beside(key, LOCK), self.lock_timeout)?;
         let obtained = self.build_locked(recipe, compile, notices);
@@ -122,14 +134,26 @@ impl TemplateCache {
         let key = recipe.key;
         // Another process may have finished it while this one waited.
         match self.read(key) {
-            Ok(Some(entry)) => return Ok(Obtained { entry, compiled: false, notices }),
+            Ok(Some(entry)) => {
+                return Ok(Obtained {
+                    entry,
+                    compiled: false,
+                    notices,
+                });
+            }
             Ok(None) => {}
             Err(poison) => notices.push(self.quarantine(key, &poison)?),
         }
         self.build(recipe, compile)?;
-        let entry = self.read(key).map_err(|poison| CacheError::Unusable { key, poison })?;
+        let entry = self
+            .read(key)
+            .map_err(|poison| CacheError::Unusable { key, poison })?;
         let entry = entry.ok_or(CacheError::Vanished { key })?;
-        Ok(Obtained { entry, compiled: true, notices })
+        Ok(Obtained {
+            entry,
+            compiled: true,
+            notices,
+        })
     }
 
     /// Compiles and puts the entry in place. The caller holds the lock.
@@ -143,8 +167,14 @@ impl TemplateCache {
         let finished = building.folder("finished")?;
         let manifest = Manifest::new(recipe.key, recipe.compiler, recipe.shape, &compiled);
         let json = serde_json::to_vec_pretty(&manifest).map_err(CacheError::Manifest)?;
-        whole_file::write(&finished.join(EP_CONFIG), recipe.headers.ep_config.as_bytes())?;
-        whole_file::write(&finished.join(NODE_CONFIG), recipe.headers.node_config.as_bytes())?;
+        whole_file::write(
+            &finished.join(EP_CONFIG),
+            recipe.headers.ep_config.as_bytes(),
+        )?;
+        whole_file::write(
+            &finished.join(NODE_CONFIG),
+            recipe.headers.node_config.as_bytes(),
+        )?;
         whole_file::write(&finished.join(OBJECT), &compiled.object)?;
         whole_file::write(&finished.join(MANIFEST), &json)?;
         whole_file::rename(&finished, &self.folder(recipe.key))?;
@@ -152,7 +182,11 @@ impl TemplateCache {
     }
 
     /// Puts a poisoned entry aside, unless somebody else already did.
-    fn quarantine_locked(&self, key: TemplateKey, notices: &mut Vec<String>) -> Result<(), CacheError> {
+    fn quarantine_locked(
+        &self,
+        key: TemplateKey,
+        notices: &mut Vec<String>,
+    ) -> Result<(), CacheError> {
         let lock = FileLock::acquire(&self.beside(key, LOCK), self.lock_timeout)?;
         if let Err(poison) = self.read(key) {
             notices.push(self.quarantine(key, &poison)?);
@@ -161,7 +195,9 @@ impl TemplateCache {
     }
 
     fn quarantine(&self, key: TemplateKey, poison: &Poison) -> Result<String, CacheError> {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         let aside = self.beside(key, &format!("{BAD}{}", since.as_nanos()));
         whole_file::rename(&self.folder(key), &aside)?;
         Ok(format!(
@@ -189,7 +225,10 @@ impl TemplateCache {
 fn is_our_trouble(error: &FileError) -> bool {
     use nix::libc::{EACCES, EIO, EMFILE, ENFILE, ENOMEM, EPERM};
     let trouble = [EACCES, EIO, EMFILE, ENFILE, ENOMEM, EPERM];
-    error.source.raw_os_error().is_some_and(|code| trouble.contains(&code))
+    error
+        .source
+        .raw_os_error()
+        .is_some_and(|code| trouble.contains(&code))
 }
 
 /// The folder in which an entry is made; gone when dropped, whatever happened.
@@ -217,7 +256,10 @@ impl Drop for Building {
 }
 
 fn make_folder(path: &Path) -> Result<(), FileError> {
-    DirBuilder::new().mode(0o700).create(path).map_err(FileError::of("make folder", path))
+    DirBuilder::new()
+        .mode(0o700)
+        .create(path)
+        .map_err(FileError::of("make folder", path))
 }
 
 /// Why there is no template.

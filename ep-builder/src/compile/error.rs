@@ -93,11 +93,15 @@ impl CompileError {
                 "install clang 14 or newer, name one in [clang] path, or install the bundle of prebuilt templates"
             }
             Self::Version { .. } => "install clang 14 or newer, or name one in [clang] path",
-            Self::Start { .. } => "check that the file is a working compiler; [clang] path names another one",
+            Self::Start { .. } => {
+                "check that the file is a working compiler; [clang] path names another one"
+            }
             Self::Killed { .. } => {
                 "look for the kernel's out-of-memory killer in dmesg, then try again; nothing half-written was kept"
             }
-            Self::TimedOut { .. } => "raise [clang] timeout_seconds, or find what keeps the machine busy",
+            Self::TimedOut { .. } => {
+                "raise [clang] timeout_seconds, or find what keeps the machine busy"
+            }
             Self::OutOfMemory { .. } => "raise [clang] memory_mib",
             Self::DiskFull { .. } => "free some space on the file system of [paths] state_dir",
             Self::Source { .. } => {

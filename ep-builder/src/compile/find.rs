@@ -46,7 +46,11 @@ impl Search {
     /// A search with the variables of this process.
     pub fn from_environment(configured: Option<PathBuf>) -> Self {
         let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-        Self { configured, variable: variable("CLANG"), path: variable("PATH") }
+        Self {
+            configured,
+            variable: variable("CLANG"),
+            path: variable("PATH"),
+        }
     }
 
     /// The compiler's file. A path that was named and is not there is an error, not a reason to look on.
@@ -55,7 +59,9 @@ impl Search {
             return named(path, "[clang] path in weir.toml");
         }
         match self.variable.as_deref() {
-            Some(name) if name.as_encoded_bytes().contains(&b'/') => named(Path::new(name), "the variable CLANG"),
+            Some(name) if name.as_encoded_bytes().contains(&b'/') => {
+                named(Path::new(name), "the variable CLANG")
+            }
             Some(name) => self.on_path(&[name.to_owned()]),
             None => self.on_path(&default_names()),
         }
@@ -63,7 +69,9 @@ impl Search {
 
     fn on_path(&self, names: &[OsString]) -> Result<PathBuf, CompileError> {
         let path = self.path.as_deref().unwrap_or(OsStr::new(DEFAULT_PATH));
-        let folders: Vec<_> = std::env::split_paths(path).filter(|p| p.is_absolute()).collect();
+        let folders: Vec<_> = std::env::split_paths(path)
+            .filter(|p| p.is_absolute())
+            .collect();
         names
             .iter()
             .flat_map(|name| folders.iter().map(move |folder| folder.join(name)))
@@ -71,7 +79,10 @@ impl Search {
             .ok_or_else(|| CompileError::Missing {
                 searched: format!(
                     "{} in {}",
-                    names.first().map(|n| n.to_string_lossy()).unwrap_or_default(),
+                    names
+                        .first()
+                        .map(|n| n.to_string_lossy())
+                        .unwrap_or_default(),
                     path.to_string_lossy()
                 ),
             })
@@ -79,7 +90,9 @@ impl Search {
 }
 
 fn default_names() -> Vec<OsString> {
-    let versioned = (OLDEST..=NEWEST).rev().map(|major| format!("clang-{major}").into());
+    let versioned = (OLDEST..=NEWEST)
+        .rev()
+        .map(|major| format!("clang-{major}").into());
     std::iter::once("clang".into()).chain(versioned).collect()
 }
 
@@ -87,7 +100,9 @@ fn named(path: &Path, by: &str) -> Result<PathBuf, CompileError> {
     if is_executable(path) {
         Ok(path.to_owned())
     } else {
-        Err(CompileError::Missing { searched: format!("{} as {by} says", path.display()) })
+        Err(CompileError::Missing {
+            searched: format!("{} as {by} says", path.display()),
+        })
     }
 }
 
@@ -127,7 +142,10 @@ struct Remembered {
 impl Clang {
     /// The compiler at `path`; its version from `memory` (a file) while nothing changed, else from itself.
     pub fn identify(path: PathBuf, memory: &Path, limits: &Limits) -> Result<Self, CompileError> {
-        let wrap = |source| CompileError::Start { path: path.clone(), source };
+        let wrap = |source| CompileError::Start {
+            path: path.clone(),
+            source,
+        };
         let facts = FileFacts::from(&fs::metadata(&path).map_err(wrap)?);
         if let Some(known) = remembered(memory)
             && known.clang.path == path
@@ -155,7 +173,11 @@ impl Clang {
     }
 
     fn check_version(&self) -> Result<(), CompileError> {
-        let major = self.version.split("clang version ").nth(1).and_then(|rest| rest.split('.').next());
+        let major = self
+            .version
+            .split("clang version ")
+            .nth(1)
+            .and_then(|rest| rest.split('.').next());
         match major.and_then(|text| text.parse::<u32>().ok()) {
             Some(major) if major >= OLDEST => Ok(()),
             _ => Err(CompileError::Version {
@@ -170,7 +192,13 @@ impl Clang {
 /// Asks the compiler for the first line of its version.
 fn ask_version(path: &Path, folder: &Path, limits: &Limits) -> Result<String, CompileError> {
     let outcome = sandbox::run(path, &["--version"], folder, limits)?;
-    let line = outcome.stdout.lines().next().unwrap_or_default().trim().to_owned();
+    let line = outcome
+        .stdout
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_owned();
     if !outcome.status.success() {
         return Err(super::classify(path, outcome, limits));
     }

@@ -59,8 +59,14 @@ pub fn compile(
         return Err(classify(&clang.path, outcome, limits));
     }
     let object = whole_file::read(&folder.join(OBJECT), OBJECT_LIMIT)?;
-    let object = slim(&object).map_err(|source| CompileError::Object { path: clang.path.clone(), source })?;
-    Ok(Compiled { object, cpu: outcome.cpu })
+    let object = slim(&object).map_err(|source| CompileError::Object {
+        path: clang.path.clone(),
+        source,
+    })?;
+    Ok(Compiled {
+        object,
+        cpu: outcome.cpu,
+    })
 }
 
 fn lay_out(headers: &Headers, sources: &Sources, folder: &Path) -> Result<(), CompileError> {
@@ -83,22 +89,38 @@ fn lay_out(headers: &Headers, sources: &Sources, folder: &Path) -> Result<(), Co
 }
 
 /// What memory exhaustion looks like in the words of clang, its allocator and the dynamic loader.
-const OUT_OF_MEMORY: [&str; 4] =
-    ["out of memory", "std::bad_alloc", "Cannot allocate memory", "failed to map segment"];
+const OUT_OF_MEMORY: [&str; 4] = [
+    "out of memory",
+    "std::bad_alloc",
+    "Cannot allocate memory",
+    "failed to map segment",
+];
 
 fn classify(path: &Path, outcome: Outcome, limits: &Limits) -> CompileError {
     let path = path.to_owned();
     if outcome.timed_out {
-        return CompileError::TimedOut { path, limit: limits.time };
+        return CompileError::TimedOut {
+            path,
+            limit: limits.time,
+        };
     }
-    if OUT_OF_MEMORY.iter().any(|words| outcome.stderr.contains(words)) {
-        return CompileError::OutOfMemory { path, limit_mib: limits.memory_mib };
+    if OUT_OF_MEMORY
+        .iter()
+        .any(|words| outcome.stderr.contains(words))
+    {
+        return CompileError::OutOfMemory {
+            path,
+            limit_mib: limits.memory_mib,
+        };
     }
     if outcome.stderr.contains("No space left on device") {
         return CompileError::DiskFull { path };
     }
     match outcome.status.signal() {
         Some(signal) => CompileError::Killed { path, signal },
-        None => CompileError::Source { path, diagnostics: outcome.stderr },
+        None => CompileError::Source {
+            path,
+            diagnostics: outcome.stderr,
+        },
     }
 }

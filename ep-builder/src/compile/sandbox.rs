@@ -2,7 +2,10 @@
 //!
 //! The only `unsafe` of this module is the hook between fork and exec; it makes system calls and nothing
 //! else.
-#![expect(unsafe_code, reason = "limits and the death signal must be set between fork and exec")]
+#![expect(
+    unsafe_code,
+    reason = "limits and the death signal must be set between fork and exec"
+)]
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
@@ -31,7 +34,10 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { time: Duration::from_mins(1), memory_mib: 2048 }
+        Self {
+            time: Duration::from_mins(1),
+            memory_mib: 2048,
+        }
     }
 }
 
@@ -59,7 +65,10 @@ pub(super) fn run(
     folder: &Path,
     limits: &Limits,
 ) -> Result<Outcome, CompileError> {
-    let wrap = |source| CompileError::Start { path: program.to_owned(), source };
+    let wrap = |source| CompileError::Start {
+        path: program.to_owned(),
+        source,
+    };
     let mut stdout = memory_file().map_err(wrap)?;
     let mut stderr = memory_file().map_err(wrap)?;
     let mut command = Command::new(program);
@@ -128,7 +137,9 @@ fn wait(child: &mut Child, limit: Duration) -> io::Result<(ExitStatus, bool)> {
         if start.elapsed() >= limit {
             // The group: a driver may have started another process for the real work.
             let group = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
-            killpg(group, Signal::SIGKILL).or_else(|_| child.kill().map_err(|_| nix::Error::ESRCH)).ok();
+            killpg(group, Signal::SIGKILL)
+                .or_else(|_| child.kill().map_err(|_| nix::Error::ESRCH))
+                .ok();
             return Ok((child.wait()?, true));
         }
         sleep(Duration::from_millis(2));
@@ -140,6 +151,7 @@ fn children_cpu() -> Duration {
         Duration::new(u64::try_from(t.tv_sec()).unwrap_or(0), 0)
             + Duration::from_micros(u64::try_from(t.tv_usec()).unwrap_or(0))
     };
-    getrusage(UsageWho::RUSAGE_CHILDREN)
-        .map_or(Duration::ZERO, |usage| time(usage.user_time()) + time(usage.system_time()))
+    getrusage(UsageWho::RUSAGE_CHILDREN).map_or(Duration::ZERO, |usage| {
+        time(usage.user_time()) + time(usage.system_time())
+    })
 }

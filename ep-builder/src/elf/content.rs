@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use object::elf::R_BPF_64_32;
 use object::read::elf::ElfFile64;
-use object::{LittleEndian, Object, ObjectSection, ObjectSymbol, RelocationFlags, RelocationTarget, SectionKind};
+use object::{
+    LittleEndian, Object, ObjectSection, ObjectSymbol, RelocationFlags, RelocationTarget,
+    SectionKind,
+};
 
 use super::{CONSTANT_PREFIX, CONSTANT_SECTION, ElfError};
 
@@ -33,13 +36,22 @@ impl Content {
     /// Reads an object.
     pub fn read(object: &[u8]) -> Result<Self, ElfError> {
         let elf = ElfFile64::<LittleEndian>::parse(object)?;
-        let mut content = Self { programs: BTreeMap::new(), constants: BTreeMap::new(), maps: BTreeSet::new() };
-        for section in elf.sections().filter(|s| s.kind() == SectionKind::Text && s.size() > 0) {
+        let mut content = Self {
+            programs: BTreeMap::new(),
+            constants: BTreeMap::new(),
+            maps: BTreeSet::new(),
+        };
+        for section in elf
+            .sections()
+            .filter(|s| s.kind() == SectionKind::Text && s.size() > 0)
+        {
             let name = section.name()?.to_owned();
             content.programs.insert(name, instructions(&elf, &section)?);
         }
         for symbol in elf.symbols().filter(|s| s.size() > 0) {
-            let Some(index) = symbol.section_index() else { continue };
+            let Some(index) = symbol.section_index() else {
+                continue;
+            };
             let section = elf.section_by_index(index)?;
             let name = symbol.name()?;
             match section.name()? {
@@ -75,10 +87,12 @@ fn differences<V: PartialEq>(
     names
         .into_iter()
         .filter(|name| ours.get(*name) != theirs.get(*name))
-        .map(|name| match (ours.contains_key(name), theirs.contains_key(name)) {
-            (true, true) => format!("{what} {name} differs"),
-            _ => format!("{what} {name} is in one of the objects only"),
-        })
+        .map(
+            |name| match (ours.contains_key(name), theirs.contains_key(name)) {
+                (true, true) => format!("{what} {name} differs"),
+                _ => format!("{what} {name} is in one of the objects only"),
+            },
+        )
         .collect()
 }
 
@@ -87,14 +101,28 @@ fn instructions<'data>(
     section: &impl ObjectSection<'data>,
 ) -> Result<Vec<Instruction>, ElfError> {
     let (chunks, _) = section.data()?.as_chunks::<8>();
-    let mut code: Vec<_> =
-        chunks.iter().map(|&bytes| Instruction { bytes, refers_to: None }).collect();
+    let mut code: Vec<_> = chunks
+        .iter()
+        .map(|&bytes| Instruction {
+            bytes,
+            refers_to: None,
+        })
+        .collect();
     for (offset, relocation) in section.relocations() {
-        let RelocationTarget::Symbol(index) = relocation.target() else { continue };
+        let RelocationTarget::Symbol(index) = relocation.target() else {
+            continue;
+        };
         let symbol = elf.symbol_by_index(index)?;
-        let local_call = matches!(relocation.flags(), RelocationFlags::Elf { r_type } if r_type == R_BPF_64_32);
-        let name = if local_call && symbol.name()?.is_empty() { ".text" } else { symbol.name()? };
-        let place = usize::try_from(offset / 8).ok().and_then(|at| code.get_mut(at));
+        let local_call =
+            matches!(relocation.flags(), RelocationFlags::Elf { r_type } if r_type == R_BPF_64_32);
+        let name = if local_call && symbol.name()?.is_empty() {
+            ".text"
+        } else {
+            symbol.name()?
+        };
+        let place = usize::try_from(offset / 8)
+            .ok()
+            .and_then(|at| code.get_mut(at));
         place.ok_or(ElfError::Outside("a relocation"))?.refers_to = Some(name.to_owned());
     }
     Ok(code)

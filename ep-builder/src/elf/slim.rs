@@ -5,10 +5,10 @@
 //! every other byte of content stay as clang wrote them.
 
 use object::LittleEndian as LE;
+use object::U64;
 use object::elf::{EM_BPF, FileHeader64, SHT_NOBITS, SectionHeader64};
 use object::pod::bytes_of;
 use object::read::elf::{FileHeader, SectionHeader};
-use object::U64;
 
 use super::ElfError;
 
@@ -28,11 +28,17 @@ pub fn slim(object: &[u8]) -> Result<Vec<u8>, ElfError> {
 
     let mut slim = vec![0; size_of::<Header>()];
     for index in order {
-        let Some(section) = sections.get_mut(index) else { continue };
+        let Some(section) = sections.get_mut(index) else {
+            continue;
+        };
         let name = table.section_name(LE, section)?;
         let debug = name.starts_with(b".debug_") || name.starts_with(b".rel.debug_");
         align(&mut slim, section.sh_addralign.get(LE));
-        let data = if debug || section.sh_type.get(LE) == SHT_NOBITS { &[] } else { section.data(LE, object)? };
+        let data = if debug || section.sh_type.get(LE) == SHT_NOBITS {
+            &[]
+        } else {
+            section.data(LE, object)?
+        };
         section.sh_offset = U64::new(LE, slim.len() as u64);
         if debug {
             section.sh_size = U64::new(LE, 0);
@@ -47,7 +53,11 @@ fn align(bytes: &mut Vec<u8>, alignment: u64) {
     bytes.resize(bytes.len().next_multiple_of(alignment), 0);
 }
 
-fn finish(mut header: Header, sections: &[Section], mut slim: Vec<u8>) -> Result<Vec<u8>, ElfError> {
+fn finish(
+    mut header: Header,
+    sections: &[Section],
+    mut slim: Vec<u8>,
+) -> Result<Vec<u8>, ElfError> {
     align(&mut slim, 8);
     header.e_shoff = U64::new(LE, slim.len() as u64);
     for section in sections {

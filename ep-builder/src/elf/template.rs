@@ -45,7 +45,10 @@ impl TemplateLayout {
     /// be patched.
     pub fn read(object: &[u8]) -> Result<Self, ElfError> {
         let elf = Elf::parse(object)?;
-        Ok(Self { constants: constants(elf.symbols(CONSTANT_SECTION)?)?, names: elf.names()? })
+        Ok(Self {
+            constants: constants(elf.symbols(CONSTANT_SECTION)?)?,
+            names: elf.names()?,
+        })
     }
 }
 
@@ -58,18 +61,28 @@ pub fn constant_sites(object: &[u8]) -> Result<Vec<ConstantSite>, ElfError> {
 fn constants(mut found: BTreeMap<String, Range<usize>>) -> Result<Vec<ConstantSite>, ElfError> {
     let mut sites = Vec::with_capacity(CONSTANTS.len());
     for constant in &CONSTANTS {
-        let wrong = |problem: String| ElfError::Constant { name: constant.name.to_owned(), problem };
+        let wrong = |problem: String| ElfError::Constant {
+            name: constant.name.to_owned(),
+            problem,
+        };
         let range = found
             .remove(&format!("{CONSTANT_PREFIX}{}", constant.name))
             .ok_or_else(|| wrong("is missing in the object".to_owned()))?;
         if range.len() != constant.size {
-            return Err(wrong(format!("has {} bytes, not {}", range.len(), constant.size)));
+            return Err(wrong(format!(
+                "has {} bytes, not {}",
+                range.len(),
+                constant.size
+            )));
         }
         sites.push(ConstantSite { constant, range });
     }
     match found.pop_first() {
         None => Ok(sites),
-        Some((name, _)) => Err(ElfError::Constant { name, problem: "has no value".to_owned() }),
+        Some((name, _)) => Err(ElfError::Constant {
+            name,
+            problem: "has no value".to_owned(),
+        }),
     }
 }
 
@@ -84,13 +97,19 @@ impl<'a> Elf<'a> {
         if header.e_machine.get(LE) != EM_BPF {
             return Err(ElfError::Kind);
         }
-        Ok(Self { object, sections: header.sections(LE, object)? })
+        Ok(Self {
+            object,
+            sections: header.sections(LE, object)?,
+        })
     }
 
     /// The symbols with a size in a section, by name, with their bytes in the file.
     fn symbols(&self, section: &'static str) -> Result<BTreeMap<String, Range<usize>>, ElfError> {
         let missing = || ElfError::Section(section);
-        let (index, header) = self.sections.section_by_name(LE, section.as_bytes()).ok_or_else(missing)?;
+        let (index, header) = self
+            .sections
+            .section_by_name(LE, section.as_bytes())
+            .ok_or_else(missing)?;
         let symbols = self.sections.symbols(LE, self.object, SHT_SYMTAB)?;
         let mut found = BTreeMap::new();
         for symbol in symbols.iter() {
@@ -100,8 +119,12 @@ impl<'a> Elf<'a> {
             let name = String::from_utf8_lossy(symbol.name(LE, symbols.strings())?).into_owned();
             let start = header.sh_offset(LE).checked_add(symbol.st_value(LE));
             let end = start.and_then(|s| s.checked_add(symbol.st_size(LE)));
-            let range = start.zip(end).and_then(|(s, e)| Some(usize::try_from(s).ok()?..usize::try_from(e).ok()?));
-            let range = range.filter(|r| self.object.get(r.clone()).is_some()).ok_or(ElfError::Outside("a symbol"))?;
+            let range = start
+                .zip(end)
+                .and_then(|(s, e)| Some(usize::try_from(s).ok()?..usize::try_from(e).ok()?));
+            let range = range
+                .filter(|r| self.object.get(r.clone()).is_some())
+                .ok_or(ElfError::Outside("a symbol"))?;
             found.insert(name, range);
         }
         Ok(found)
@@ -117,15 +140,25 @@ impl<'a> Elf<'a> {
             for start in memmem::find_iter(self.object, name.as_bytes()) {
                 let end = start + name.len();
                 if !tables.iter().any(|t| t.start <= start && end <= t.end) {
-                    return Err(ElfError::StrayName { name, offset: start });
+                    return Err(ElfError::StrayName {
+                        name,
+                        offset: start,
+                    });
                 }
-                sites.push(NameSite { name: name.clone(), digits: end - 5..end });
+                sites.push(NameSite {
+                    name: name.clone(),
+                    digits: end - 5..end,
+                });
             }
         }
         sites.sort_by_key(|site| site.digits.start);
         // A name that ends another (`..._ct4_65535`) finds the same digits twice.
         sites.dedup_by_key(|site| site.digits.start);
-        if sites.is_empty() { Err(ElfError::NoName) } else { Ok(sites) }
+        if sites.is_empty() {
+            Err(ElfError::NoName)
+        } else {
+            Ok(sites)
+        }
     }
 
     /// The bytes of a section from `skip` on.
@@ -146,7 +179,10 @@ impl<'a> Elf<'a> {
     /// The string part of `.BTF`: behind the header and the types.
     fn btf_strings(&self) -> Result<Range<usize>, ElfError> {
         let whole = self.table(".BTF", 0)?;
-        let header = self.object.get(whole.clone()).and_then(|b| b.first_chunk::<24>());
+        let header = self
+            .object
+            .get(whole.clone())
+            .and_then(|b| b.first_chunk::<24>());
         let header = header.ok_or(ElfError::Outside(".BTF"))?;
         let word = |at: usize| {
             let bytes = header.get(at..at + 4).and_then(|b| b.first_chunk());

@@ -136,13 +136,6 @@ impl EndpointView {
         container_id: String,
         labels: Vec<String>,
     ) -> Self {
-        let Features {
-            force_local_policy_eval_at_source,
-            routing,
-            arp_responder,
-            host_redirect,
-            local_delivery_metrics,
-        } = shape.features;
         let id = format!("{:05}", facts.id);
         let own_conntrack = shape.options.get("ConntrackLocal") == Some(1);
         let ct_scope = if own_conntrack { id.as_str() } else { "global" };
@@ -169,16 +162,11 @@ impl EndpointView {
             ct_map_any6: prefix.map(&format!("ct_any6_{ct_scope}")),
             ct_map_size_tcp: shape.ct_tcp,
             ct_map_size_any: shape.ct_any,
-            features: [
-                Define::of(
-                    "FORCE_LOCAL_POLICY_EVAL_AT_SOURCE",
-                    force_local_policy_eval_at_source,
-                ),
-                Define::of("ENABLE_ROUTING", routing),
-                Define::of("ENABLE_ARP_RESPONDER", arp_responder),
-                Define::of("ENABLE_HOST_REDIRECT", host_redirect),
-            ],
-            local_delivery_metrics: Define::of("LOCAL_DELIVERY_METRICS", local_delivery_metrics),
+            features: routing(shape.features),
+            local_delivery_metrics: Define::of(
+                "LOCAL_DELIVERY_METRICS",
+                shape.features.local_delivery_metrics,
+            ),
             options: shape
                 .options
                 .iter()
@@ -189,6 +177,19 @@ impl EndpointView {
                 .collect(),
         }
     }
+}
+
+/// The features that stand together in the header.
+fn routing(features: Features) -> [Define; 4] {
+    [
+        Define::of(
+            "FORCE_LOCAL_POLICY_EVAL_AT_SOURCE",
+            features.force_local_policy_eval_at_source,
+        ),
+        Define::of("ENABLE_ROUTING", features.routing),
+        Define::of("ENABLE_ARP_RESPONDER", features.arp_responder),
+        Define::of("ENABLE_HOST_REDIRECT", features.host_redirect),
+    ]
 }
 
 fn octets(bytes: &[u8]) -> String {

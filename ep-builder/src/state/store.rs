@@ -1,6 +1,7 @@
 //! The store itself: where it is, and the verbs that need no state of their own.
 
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::error::StateError;
@@ -93,8 +94,24 @@ impl Store {
     /// Removes all of an endpoint; its id is free afterwards. Needs nothing of it to be readable, and
     /// succeeds when there is nothing.
     pub fn remove(&self, id: EndpointId) -> Result<(), StateError> {
+        if self.has_nothing_of(id) {
+            return Ok(());
+        }
         let _lock = self.lock(id)?;
         self.clear(id)
+    }
+
+    /// A lock needs a file, for which there may be no room: what is gone already is no reason to make
+    /// one. Whoever works on the endpoint has its lock file, so that is asked for first.
+    fn has_nothing_of(&self, id: EndpointId) -> bool {
+        let absent = |path: PathBuf| {
+            path.symlink_metadata()
+                .is_err_and(|e| e.kind() == io::ErrorKind::NotFound)
+        };
+        absent(self.layout.lock(id))
+            && Place::ALL
+                .into_iter()
+                .all(|place| absent(self.layout.folder(id, place)))
     }
 
     /// Removes what a killed ADD left: an id that is claimed without an endpoint, or remains without a

@@ -17,7 +17,10 @@ use ep_builder::key::TemplateKey;
 use ep_builder::lock::{FileLock, LockError};
 use ep_builder::timeline::Timeline;
 
-use crate::common::{Node, endpoint_2665};
+use weir_tests::need;
+use weir_tests::need::Need;
+
+use crate::common::{Node, endpoint_2665, put};
 
 /// A key that no inputs have.
 fn key(seed: u8) -> TemplateKey {
@@ -34,9 +37,17 @@ struct Sound {
 impl Sound {
     fn new() -> Self {
         let node = Node::new();
-        let built = node.builder().build(&endpoint_2665(), &mut Timeline::default()).unwrap();
-        let object = fs::read(node.path(&format!("state/templates/{}/bpf_lxc.o", built.key))).unwrap();
-        Self { node, key: built.key, object }
+        let built = node
+            .builder()
+            .build(&endpoint_2665(), &mut Timeline::default())
+            .unwrap();
+        let object =
+            fs::read(node.path(&format!("state/templates/{}/bpf_lxc.o", built.key))).unwrap();
+        Self {
+            node,
+            key: built.key,
+            object,
+        }
     }
 
     fn cache(&self) -> TemplateCache {
@@ -44,16 +55,27 @@ impl Sound {
     }
 
     fn compiled(&self) -> Compiled {
-        Compiled { object: self.object.clone(), cpu: Duration::ZERO }
+        Compiled {
+            object: self.object.clone(),
+            cpu: Duration::ZERO,
+        }
     }
 }
 
 fn headers() -> Headers {
-    Headers { ep_config: "ep".into(), node_config: "node".into() }
+    Headers {
+        ep_config: "ep".into(),
+        node_config: "node".into(),
+    }
 }
 
 fn recipe(key: TemplateKey, headers: &Headers) -> Recipe<'_> {
-    Recipe { key, headers, compiler: "c", shape: Vec::new() }
+    Recipe {
+        key,
+        headers,
+        compiler: "c",
+        shape: Vec::new(),
+    }
 }
 
 /// Something done to an entry's folder that must not go unnoticed.
@@ -62,16 +84,26 @@ type Poisoning = (&'static str, fn(&Path));
 const POISONINGS: &[Poisoning] = &[
     ("was altered", |entry| flip(&entry.join("bpf_lxc.o"))),
     ("bytes", |entry| truncate(&entry.join("bpf_lxc.o"))),
-    ("manifest.json is damaged", |entry| truncate(&entry.join("manifest.json"))),
-    ("manifest.json is damaged", |entry| fs::write(entry.join("manifest.json"), [0; 300]).unwrap()),
-    ("cannot read", |entry| fs::remove_file(entry.join("bpf_lxc.o")).unwrap()),
-    ("cannot read", |entry| fs::remove_file(entry.join("manifest.json")).unwrap()),
+    ("manifest.json is damaged", |entry| {
+        truncate(&entry.join("manifest.json"))
+    }),
+    ("manifest.json is damaged", |entry| {
+        put(entry.join("manifest.json"), [0; 300])
+    }),
+    ("cannot read", |entry| {
+        fs::remove_file(entry.join("bpf_lxc.o")).unwrap()
+    }),
+    ("cannot read", |entry| {
+        fs::remove_file(entry.join("manifest.json")).unwrap()
+    }),
     ("cannot read", |entry| link_away(&entry.join("bpf_lxc.o"))),
     ("not a folder", link_away),
     ("more than one hard link", |entry| {
         fs::hard_link(entry.join("bpf_lxc.o"), entry.with_file_name("second-name")).unwrap();
     }),
-    ("written by others", |entry| set_mode(&entry.join("bpf_lxc.o"), 0o666)),
+    ("written by others", |entry| {
+        set_mode(&entry.join("bpf_lxc.o"), 0o666)
+    }),
     ("written by others", |entry| set_mode(entry, 0o777)),
     ("not a plain file", |entry| {
         fs::remove_file(entry.join("bpf_lxc.o")).unwrap();
@@ -81,7 +113,7 @@ const POISONINGS: &[Poisoning] = &[
         let path = entry.join("manifest.json");
         let name = entry.file_name().unwrap().to_str().unwrap();
         let text = fs::read_to_string(&path).unwrap();
-        fs::write(path, text.replace(name, &key(7).to_string())).unwrap();
+        put(path, text.replace(name, &key(7).to_string()));
     }),
 ];
 
@@ -89,12 +121,12 @@ fn flip(path: &Path) {
     let mut bytes = fs::read(path).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
-    fs::write(path, bytes).unwrap();
+    put(path, bytes);
 }
 
 fn truncate(path: &Path) {
     let bytes = fs::read(path).unwrap();
-    fs::write(path, &bytes[..bytes.len() - 1]).unwrap();
+    put(path, &bytes[..bytes.len() - 1]);
 }
 
 fn link_away(path: &Path) {
@@ -110,18 +142,42 @@ fn set_mode(path: &Path, mode: u32) {
 fn check_poisoned(expected: &str, poison: impl Fn(&Path)) {
     let sound = Sound::new();
     poison(&sound.node.path(&format!("state/templates/{}", sound.key)));
-    let built = sound.node.builder().build(&endpoint_2665(), &mut Timeline::default()).unwrap();
+    let built = sound
+        .node
+        .builder()
+        .build(&endpoint_2665(), &mut Timeline::default())
+        .unwrap();
     let notices = built.notices.join("\n");
-    assert!(matches!(built.origin, Origin::Compiled(_)), "{expected}: it was used");
-    assert!(notices.contains(expected), "{expected:?} is not in {notices:?}");
-    let aside = sound.node.templates().iter().filter(|name| name.contains(".bad-")).count();
+    assert!(
+        matches!(built.origin, Origin::Compiled(_)),
+        "{expected}: it was used"
+    );
+    assert!(
+        notices.contains(expected),
+        "{expected:?} is not in {notices:?}"
+    );
+    let aside = sound
+        .node
+        .templates()
+        .iter()
+        .filter(|name| name.contains(".bad-"))
+        .count();
     assert_eq!(aside, 1, "{expected}: it was not put aside");
-    let again = sound.node.builder().build(&endpoint_2665(), &mut Timeline::default()).unwrap();
-    assert_eq!((again.origin, again.notices), (Origin::Cache, vec![]), "{expected}: it was not rebuilt");
+    let again = sound
+        .node
+        .builder()
+        .build(&endpoint_2665(), &mut Timeline::default())
+        .unwrap();
+    assert_eq!(
+        (again.origin, again.notices),
+        (Origin::Cache, vec![]),
+        "{expected}: it was not rebuilt"
+    );
 }
 
 #[test]
 fn a_poisoned_entry_is_put_aside_reported_and_rebuilt() {
+    need!(Need::Tool("clang"));
     for (expected, poison) in POISONINGS {
         check_poisoned(expected, poison);
     }
@@ -129,17 +185,20 @@ fn a_poisoned_entry_is_put_aside_reported_and_rebuilt() {
 
 #[test]
 fn a_foreign_owner_is_poison() {
-    if !nix::unistd::geteuid().is_root() {
-        return eprintln!("skipped: only root can give a file away");
-    }
+    need!(Need::Root, Need::Tool("clang"));
     let give_away = |path: &Path| std::os::unix::fs::chown(path, Some(65_534), None).unwrap();
-    check_poisoned("belongs to user 65534", |entry| give_away(&entry.join("bpf_lxc.o")));
-    check_poisoned("belongs to user 65534", |entry| give_away(&entry.join("manifest.json")));
+    check_poisoned("belongs to user 65534", |entry| {
+        give_away(&entry.join("bpf_lxc.o"))
+    });
+    check_poisoned("belongs to user 65534", |entry| {
+        give_away(&entry.join("manifest.json"))
+    });
     check_poisoned("belongs to user 65534", give_away);
 }
 
 #[test]
 fn one_of_many_compiles_and_the_others_wait() {
+    need!(Need::Tool("clang"));
     let sound = Sound::new();
     let (compiles, start, headers) = (AtomicU32::new(0), Barrier::new(32), headers());
     thread::scope(|scope| {
@@ -160,6 +219,7 @@ fn one_of_many_compiles_and_the_others_wait() {
 
 #[test]
 fn different_keys_compile_at_the_same_time() {
+    need!(Need::Tool("clang"));
     let sound = Sound::new();
     let (together, headers) = (Barrier::new(4), headers());
     thread::scope(|scope| {
@@ -171,7 +231,10 @@ fn different_keys_compile_at_the_same_time() {
                     together.wait();
                     Ok(sound.compiled())
                 };
-                sound.cache().get_or_build(recipe(key(seed), headers), compile).unwrap();
+                sound
+                    .cache()
+                    .get_or_build(recipe(key(seed), headers), compile)
+                    .unwrap();
             });
         }
     });
@@ -179,14 +242,18 @@ fn different_keys_compile_at_the_same_time() {
 
 #[test]
 fn leftovers_of_a_dead_builder_are_cleared_by_the_next() {
+    need!(Need::Tool("clang"));
     let sound = Sound::new();
     let root = sound.cache().root().to_owned();
     let building = root.join(format!("{}.building", key(1)));
     fs::create_dir_all(building.join("work/bpf-src")).unwrap();
-    fs::write(building.join("work/bpf_lxc.o"), "half").unwrap();
-    fs::write(root.join(format!("{}.lock", key(1))), "4711").unwrap();
+    put(building.join("work/bpf_lxc.o"), "half");
+    put(root.join(format!("{}.lock", key(1))), "4711").unwrap();
     let headers = headers();
-    sound.cache().get_or_build(recipe(key(1), &headers), |_| Ok(sound.compiled())).unwrap();
+    sound
+        .cache()
+        .get_or_build(recipe(key(1), &headers), |_| Ok(sound.compiled()))
+        .unwrap();
     let mut expected = vec![key(1).to_string(), sound.key.to_string()];
     expected.sort();
     assert_eq!(sound.node.templates(), expected);
@@ -194,43 +261,64 @@ fn leftovers_of_a_dead_builder_are_cleared_by_the_next() {
 
 #[test]
 fn waiting_for_a_lock_ends_with_the_holder_s_name() {
+    need!(Need::Tool("clang"));
     let sound = Sound::new();
     let root = sound.cache().root().to_owned();
     let _held = FileLock::acquire(&root.join(format!("{}.lock", key(1))), Duration::ZERO).unwrap();
     let cache = TemplateCache::open(&root, Duration::from_millis(50)).unwrap();
     let headers = headers();
-    let error = cache.get_or_build(recipe(key(1), &headers), |_| Ok(sound.compiled())).unwrap_err();
-    let CacheError::Lock(LockError::Busy { holder, .. }) = error else { panic!("{error:?}") };
+    let error = cache
+        .get_or_build(recipe(key(1), &headers), |_| Ok(sound.compiled()))
+        .unwrap_err();
+    let CacheError::Lock(LockError::Busy { holder, .. }) = error else {
+        panic!("{error:?}")
+    };
     assert_eq!(holder, format!("process {}", std::process::id()));
 }
 
 #[test]
 fn a_failed_compile_leaves_nothing() {
+    need!(Need::Tool("clang"));
     let sound = Sound::new();
     let before = sound.node.templates();
     let headers = headers();
-    let error = sound.cache().get_or_build(recipe(key(1), &headers), |folder| {
-        fs::write(folder.join("bpf_lxc.o"), "half").unwrap();
-        Err(CompileError::Killed { path: "clang".into(), signal: 9 })
-    });
-    assert!(matches!(error, Err(CacheError::Compile(CompileError::Killed { .. }))));
+    let error = sound
+        .cache()
+        .get_or_build(recipe(key(1), &headers), |folder| {
+            put(folder.join("bpf_lxc.o"), "half");
+            Err(CompileError::Killed {
+                path: "clang".into(),
+                signal: 9,
+            })
+        });
+    assert!(matches!(
+        error,
+        Err(CacheError::Compile(CompileError::Killed { .. }))
+    ));
     assert_eq!(sound.node.templates(), before);
 }
 
 #[test]
 fn the_collector_takes_what_nobody_needs_and_only_that() {
+    need!(Need::Tool("clang"));
     let sound = Sound::new();
     let cache = sound.cache();
     let headers = headers();
     for seed in 1..=3 {
-        cache.get_or_build(recipe(key(seed), &headers), |_| Ok(sound.compiled())).unwrap();
+        cache
+            .get_or_build(recipe(key(seed), &headers), |_| Ok(sound.compiled()))
+            .unwrap();
     }
     let leftover = cache.root().join(format!("{}.building", key(8)));
     fs::create_dir(&leftover).unwrap();
     let aside = cache.root().join(format!("{}.bad-1", key(9)));
     fs::create_dir(&aside).unwrap();
-    fs::write(cache.root().join("somebody-elses"), "").unwrap();
-    let busy = FileLock::acquire(&cache.root().join(format!("{}.lock", key(3))), Duration::ZERO).unwrap();
+    put(cache.root().join("somebody-elses"), "");
+    let busy = FileLock::acquire(
+        &cache.root().join(format!("{}.lock", key(3))),
+        Duration::ZERO,
+    )
+    .unwrap();
 
     let in_use: HashSet<_> = [sound.key, key(1)].into();
     let paths = |keep, dry| -> Vec<_> {
@@ -238,14 +326,21 @@ fn the_collector_takes_what_nobody_needs_and_only_that() {
         collected.into_iter().map(|c| (c.path, c.why)).collect()
     };
     let day = Duration::from_hours(24);
-    assert_eq!(paths(day, true), [(leftover.clone(), Why::Leftover)], "nothing else is a day old");
+    assert_eq!(
+        paths(day, true),
+        [(leftover.clone(), Why::Leftover)],
+        "nothing else is a day old"
+    );
     let all = [
         (cache.folder(key(2)), Why::Unused),
         (leftover.clone(), Why::Leftover),
         (aside.clone(), Why::Quarantined),
     ];
     assert_eq!(paths(Duration::ZERO, true), all);
-    assert!(leftover.exists() && aside.exists(), "a dry run removes nothing");
+    assert!(
+        leftover.exists() && aside.exists(),
+        "a dry run removes nothing"
+    );
     assert_eq!(paths(Duration::ZERO, false), all);
     drop(busy);
     let mut left = vec![sound.key, key(1), key(3)];

@@ -11,11 +11,19 @@ use ep_builder::endpoint::Endpoint;
 use ep_builder::header::{Renderer, envelope};
 use ep_builder::settings::Settings;
 use ep_builder::sources::{Sources, read_renderer};
+use ep_builder::whole_file;
 use tempfile::TempDir;
 
 /// A folder of the repository.
 pub(crate) fn repository(folder: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .join(folder)
+}
+
+/// Writes a file of a test.
+pub(crate) fn put(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) {
+    whole_file::write(path.as_ref(), bytes.as_ref()).unwrap();
 }
 
 /// The shipped templates.
@@ -36,7 +44,9 @@ pub(crate) fn endpoint_2665() -> Endpoint {
 /// The compiler of this machine. A suite without clang proves nothing, so its absence fails.
 pub(crate) fn clang() -> Clang {
     let folder = tempfile::tempdir().unwrap();
-    let path = Search::from_environment(None).find().expect("clang is needed: run `make deps`");
+    let path = Search::from_environment(None)
+        .find()
+        .expect("clang is needed: run `make deps`");
     Clang::identify(path, &folder.path().join("clang.json"), &Limits::default()).unwrap()
 }
 
@@ -57,7 +67,11 @@ impl Node {
         settings.paths.bundle_dir = folder.path().join("bundle");
         settings.paths.bpf_dir = repository("bpf-src");
         settings.paths.bpf_templates_dir = repository("bpf-templates");
-        Self { folder, settings, search: Search::from_environment(None) }
+        Self {
+            folder,
+            settings,
+            search: Search::from_environment(None),
+        }
     }
 
     /// A node whose compiler is a script: `$REAL` in it is the machine's clang.
@@ -65,15 +79,21 @@ impl Node {
         let mut node = Self::new();
         let path = node.path("clang");
         let text = format!("#!/bin/sh\nREAL={}\n{script}\n", clang().path.display());
-        fs::write(&path, text).unwrap();
+        put(&path, text);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-        node.search = Search { configured: Some(path), ..Search::default() };
+        node.search = Search {
+            configured: Some(path),
+            ..Search::default()
+        };
         node
     }
 
     /// Takes the compiler away.
     pub(crate) fn without_clang(mut self) -> Self {
-        self.search = Search { path: Some(OsString::from("/nonexistent")), ..Search::default() };
+        self.search = Search {
+            path: Some(OsString::from("/nonexistent")),
+            ..Search::default()
+        };
         self
     }
 

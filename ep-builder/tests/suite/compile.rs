@@ -9,15 +9,23 @@ use ep_builder::compile::{CompileError, Search};
 use ep_builder::error::Error;
 use ep_builder::timeline::Timeline;
 
-use crate::common::{Node, endpoint_2665};
+use weir_tests::need;
+use weir_tests::need::Need;
+
+use crate::common::{Node, endpoint_2665, put};
 
 /// A compiler that knows its version and then does `behaviour`.
 fn node(behaviour: &str) -> Node {
-    Node::with_script(&format!("[ \"$1\" = --version ] && exec $REAL --version\n{behaviour}"))
+    Node::with_script(&format!(
+        "[ \"$1\" = --version ] && exec $REAL --version\n{behaviour}"
+    ))
 }
 
 fn failure(node: &Node) -> CompileError {
-    match node.builder().build(&endpoint_2665(), &mut Timeline::default()) {
+    match node
+        .builder()
+        .build(&endpoint_2665(), &mut Timeline::default())
+    {
         Err(Error::Cache(CacheError::Compile(error))) => error,
         other => panic!("a compile error was expected, not {other:?}"),
     }
@@ -32,22 +40,33 @@ fn check(node: &Node, expected: impl Fn(&CompileError) -> bool, advice: &str) {
 
 #[test]
 fn a_killed_compiler() {
+    need!(Need::Tool("clang"));
     let killed = |e: &CompileError| matches!(e, CompileError::Killed { signal: 9, .. });
     check(&node("kill -9 $$"), killed, "out-of-memory killer");
 }
 
 #[test]
 fn a_compiler_that_takes_too_long() {
+    need!(Need::Tool("clang"));
     // The child of the script must go too: the whole group is killed.
     let mut node = node("echo $$ > pid; sleep 1000 & wait");
     node.settings.clang.timeout = Duration::from_secs(1);
-    check(&node, |e| matches!(e, CompileError::TimedOut { .. }), "timeout_seconds");
+    check(
+        &node,
+        |e| matches!(e, CompileError::TimedOut { .. }),
+        "timeout_seconds",
+    );
 }
 
 #[test]
 fn a_compiler_that_needs_too_much_memory() {
+    need!(Need::Tool("clang"));
     let memory = |e: &CompileError| matches!(e, CompileError::OutOfMemory { .. });
-    check(&node("ulimit -v 100000; exec $REAL \"$@\""), memory, "memory_mib");
+    check(
+        &node("ulimit -v 100000; exec $REAL \"$@\""),
+        memory,
+        "memory_mib",
+    );
     let mut real = Node::new();
     real.settings.clang.memory_mib = 64;
     check(&real, memory, "memory_mib");
@@ -55,62 +74,114 @@ fn a_compiler_that_needs_too_much_memory() {
 
 #[test]
 fn no_compiler() {
+    need!(Need::Tool("clang"));
     let missing = |e: &CompileError| matches!(e, CompileError::Missing { .. });
     check(&Node::new().without_clang(), missing, "install clang");
     let mut named = Node::new();
-    named.search = Search { configured: Some(PathBuf::from("/nonexistent/clang")), ..Search::default() };
-    check(&named, |e| e.to_string().contains("[clang] path"), "install clang");
+    named.search = Search {
+        configured: Some(PathBuf::from("/nonexistent/clang")),
+        ..Search::default()
+    };
+    check(
+        &named,
+        |e| e.to_string().contains("[clang] path"),
+        "install clang",
+    );
     let mut variable = Node::new();
-    variable.search = Search { variable: Some("/nonexistent/clang".into()), ..Search::default() };
-    check(&variable, |e| e.to_string().contains("CLANG"), "install clang");
+    variable.search = Search {
+        variable: Some("/nonexistent/clang".into()),
+        ..Search::default()
+    };
+    check(
+        &variable,
+        |e| e.to_string().contains("CLANG"),
+        "install clang",
+    );
 }
 
 #[test]
 fn a_compiler_that_is_too_old_or_none() {
-    for says in ["Debian clang version 13.0.1-11", "gcc (Debian 12.2.0) 12.2.0", ""] {
+    need!(Need::Tool("clang"));
+    for says in [
+        "Debian clang version 13.0.1-11",
+        "gcc (Debian 12.2.0) 12.2.0",
+        "",
+    ] {
         let node = Node::with_script(&format!("echo '{says}'"));
-        check(&node, |e| matches!(e, CompileError::Version { .. }), "clang 14 or newer");
+        check(
+            &node,
+            |e| matches!(e, CompileError::Version { .. }),
+            "clang 14 or newer",
+        );
     }
 }
 
 #[test]
 fn sources_that_do_not_compile() {
+    need!(Need::Tool("clang"));
     let mut node = Node::new();
     let root = node.path("bpf");
     fs::create_dir(&root).unwrap();
-    fs::write(root.join("bpf_lxc.c"), "#error no such datapath\n").unwrap();
+    put(root.join("bpf_lxc.c"), "#error no such datapath\n");
     node.settings.paths.bpf_dir = root;
-    let source = |e: &CompileError| matches!(e, CompileError::Source { .. }) && e.to_string().contains("no such datapath");
+    let source = |e: &CompileError| {
+        matches!(e, CompileError::Source { .. }) && e.to_string().contains("no such datapath")
+    };
     check(&node, source, "reinstall");
 }
 
 #[test]
 fn a_compiler_that_writes_nothing_or_rubbish() {
-    check(&node("exit 0"), |e| matches!(e, CompileError::File(_)), "state_dir");
+    need!(Need::Tool("clang"));
+    check(
+        &node("exit 0"),
+        |e| matches!(e, CompileError::File(_)),
+        "state_dir",
+    );
     let rubbish = |e: &CompileError| matches!(e, CompileError::Object { .. });
     check(&node("echo rubbish > bpf_lxc.o"), rubbish, "another clang");
-    check(&node("exec $REAL -c -x c /dev/null -o bpf_lxc.o"), rubbish, "another clang");
+    check(
+        &node("exec $REAL -c -x c /dev/null -o bpf_lxc.o"),
+        rubbish,
+        "another clang",
+    );
 }
 
 #[test]
 fn a_failed_compile_is_not_remembered() {
-    let node = node("[ -e /proc/self ] && [ -e \"$(dirname $0)/broken\" ] && exit 1; exec $REAL \"$@\"");
-    fs::write(node.path("broken"), "").unwrap();
+    need!(Need::Tool("clang"));
+    let node =
+        node("[ -e /proc/self ] && [ -e \"$(dirname $0)/broken\" ] && exit 1; exec $REAL \"$@\"");
+    put(node.path("broken"), "");
     failure(&node);
     fs::remove_file(node.path("broken")).unwrap();
-    node.builder().build(&endpoint_2665(), &mut Timeline::default()).unwrap();
+    node.builder()
+        .build(&endpoint_2665(), &mut Timeline::default())
+        .unwrap();
 }
 
 #[test]
 fn the_compiler_sees_a_clean_environment_and_its_own_folder() {
-    let node = node("env > \"$(dirname $0)/env\"; pwd > \"$(dirname $0)/pwd\"; ulimit -v > \"$(dirname $0)/limit\"; exec $REAL \"$@\"");
-    node.builder().build(&endpoint_2665(), &mut Timeline::default()).unwrap();
+    need!(Need::Tool("clang"));
+    let node = node(
+        "env > \"$(dirname $0)/env\"; pwd > \"$(dirname $0)/pwd\"; ulimit -v > \"$(dirname $0)/limit\"; exec $REAL \"$@\"",
+    );
+    node.builder()
+        .build(&endpoint_2665(), &mut Timeline::default())
+        .unwrap();
     let read = |name: &str| fs::read_to_string(node.path(name)).unwrap();
-    let names: Vec<_> = read("env").lines().filter_map(|l| l.split_once('=')).map(|(n, _)| n.to_owned()).collect();
+    let names: Vec<_> = read("env")
+        .lines()
+        .filter_map(|l| l.split_once('='))
+        .map(|(n, _)| n.to_owned())
+        .collect();
     // PWD, OLDPWD, SHLVL and _ are the shell's own.
     for name in names {
         let known = ["LC_ALL", "PATH", "TMPDIR", "PWD", "OLDPWD", "SHLVL", "_"];
-        assert!(known.contains(&name.as_str()), "{name} reached the compiler");
+        assert!(
+            known.contains(&name.as_str()),
+            "{name} reached the compiler"
+        );
     }
     assert!(Path::new(read("pwd").trim()).starts_with(node.path("state/templates")));
     assert_eq!(read("limit").trim(), (2048 * 1024).to_string());
@@ -118,25 +189,35 @@ fn the_compiler_sees_a_clean_environment_and_its_own_folder() {
 
 #[test]
 fn the_version_is_asked_once_while_the_compiler_stays_the_same() {
+    need!(Need::Tool("clang"));
     let node = Node::new();
     let clang = node.builder().clang().unwrap();
     let memory = node.path("state/clang.json");
     // The remembered version is used: a forged one shows.
     let text = fs::read_to_string(&memory).unwrap();
-    fs::write(&memory, text.replace(&clang.version, "clang version 99.0")).unwrap();
-    assert_eq!(node.builder().clang().unwrap().version, "clang version 99.0");
+    put(&memory, text.replace(&clang.version, "clang version 99.0"));
+    assert_eq!(
+        node.builder().clang().unwrap().version,
+        "clang version 99.0"
+    );
     // Anything wrong with the memory, and the compiler is asked again.
-    for broken in ["", "{}", "\0\0\0", &text.replace("\"inode\":", "\"inode\":1")] {
-        fs::write(&memory, broken).unwrap();
+    for broken in [
+        "",
+        "{}",
+        "\0\0\0",
+        &text.replace("\"inode\":", "\"inode\":1"),
+    ] {
+        put(&memory, broken);
         assert_eq!(node.builder().clang().unwrap(), clang);
     }
 }
 
 #[test]
 fn a_script_is_asked_for_its_version_every_time() {
+    need!(Need::Tool("clang"));
     let node = Node::with_script("[ \"$1\" = --version ] && cat \"$(dirname $0)/version\"");
     for version in ["clang version 15.0.1", "clang version 16.0.2"] {
-        fs::write(node.path("version"), version).unwrap();
+        put(node.path("version"), version);
         assert_eq!(node.builder().clang().unwrap().version, version);
     }
 }

@@ -10,6 +10,9 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
 
+use weir_tests::need;
+use weir_tests::need::Need;
+
 use crate::common::{Node, endpoint_2665};
 
 fn any_endpoint() -> impl Strategy<Value = Endpoint> {
@@ -19,28 +22,38 @@ fn any_endpoint() -> impl Strategy<Value = Endpoint> {
         any::<[u8; 6]>().prop_map(MacAddr),
         any::<[u8; 6]>().prop_map(MacAddr),
     );
-    let numbers = (1..=EndpointId::MAX, any::<u32>(), any::<u32>(), any::<u32>());
-    (addresses, numbers).prop_map(|((ipv4, ipv6, mac, host_mac), (id, identity, ifindex, filter))| Endpoint {
-        id: EndpointId::new(id).unwrap(),
-        ipv4,
-        ipv6,
-        mac,
-        host_mac,
-        identity,
-        host_ifindex: ifindex,
-        verdict_log_filter: filter,
-        ..endpoint_2665()
-    })
+    let numbers = (
+        1..=EndpointId::MAX,
+        any::<u32>(),
+        any::<u32>(),
+        any::<u32>(),
+    );
+    (addresses, numbers).prop_map(
+        |((ipv4, ipv6, mac, host_mac), (id, identity, ifindex, filter))| Endpoint {
+            id: EndpointId::new(id).unwrap(),
+            ipv4,
+            ipv6,
+            mac,
+            host_mac,
+            identity,
+            host_ifindex: ifindex,
+            verdict_log_filter: filter,
+            ..endpoint_2665()
+        },
+    )
 }
 
 #[test]
 fn direct_and_patched_objects_are_equivalent_for_every_option() {
+    need!(Need::Tool("clang"));
     let mut node = Node::new();
     let base = (node.settings.node.clone(), node.settings.endpoint.clone());
     // A fixed seed: a failure repeats, and the shapes are the same in every run.
     let mut random = TestRunner::new_with_rng(
         Config::default(),
-        proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha),
+        proptest::test_runner::TestRng::deterministic_rng(
+            proptest::test_runner::RngAlgorithm::ChaCha,
+        ),
     );
     for (node_config, shape) in shapes(&base) {
         node.settings.node = node_config;
@@ -48,26 +61,44 @@ fn direct_and_patched_objects_are_equivalent_for_every_option() {
         let builder = node.builder();
         let mut endpoint = any_endpoint().new_tree(&mut random).unwrap().current();
         endpoint.options = shape.options;
-        let patched = builder.build(&endpoint, &mut Timeline::default()).unwrap().object;
-        let direct = builder.build_direct(&endpoint, &mut Timeline::default()).unwrap();
+        let patched = builder
+            .build(&endpoint, &mut Timeline::default())
+            .unwrap()
+            .object;
+        let direct = builder
+            .build_direct(&endpoint, &mut Timeline::default())
+            .unwrap();
         let patched = Content::read(patched.bytes()).unwrap();
         let direct = Content::read(direct.bytes()).unwrap();
-        assert!(patched.programs.len() >= 5 && patched.maps.len() >= 8, "an empty comparison proves nothing");
+        assert!(
+            patched.programs.len() >= 5 && patched.maps.len() >= 8,
+            "an empty comparison proves nothing"
+        );
         assert_eq!(patched.differences(&direct), [""; 0], "{endpoint:?}");
     }
 }
 
 #[test]
 fn the_comparison_finds_what_differs() {
+    need!(Need::Tool("clang"));
     let node = Node::new();
     let builder = node.builder();
     let content = |endpoint: &Endpoint| {
-        Content::read(builder.build_direct(endpoint, &mut Timeline::default()).unwrap().bytes()).unwrap()
+        Content::read(
+            builder
+                .build_direct(endpoint, &mut Timeline::default())
+                .unwrap()
+                .bytes(),
+        )
+        .unwrap()
     };
     let base = content(&endpoint_2665());
     let mut other = endpoint_2665();
     other.identity += 1;
-    assert_eq!(base.differences(&content(&other)), ["constant SECLABEL differs", "constant SECLABEL_NB differs"]);
+    assert_eq!(
+        base.differences(&content(&other)),
+        ["constant SECLABEL differs", "constant SECLABEL_NB differs"]
+    );
     let mut other = endpoint_2665();
     other.id = EndpointId::new(1).unwrap();
     let lines = base.differences(&content(&other)).join("\n");
@@ -75,5 +106,8 @@ fn the_comparison_finds_what_differs() {
     let mut other = endpoint_2665();
     other.options.set("DropNotification", 0).unwrap();
     let lines = base.differences(&content(&other)).join("\n");
-    assert!(lines.contains("program ") && lines.contains(" differs"), "{lines}");
+    assert!(
+        lines.contains("program ") && lines.contains(" differs"),
+        "{lines}"
+    );
 }

@@ -1,7 +1,5 @@
 //! The rendered headers against the golden one, and against text that tries to break out of a comment.
 
-
-
 use std::net::Ipv6Addr;
 
 use crate::common::{chain, endpoint_2665, renderer};

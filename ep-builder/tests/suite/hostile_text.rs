@@ -7,6 +7,9 @@ use ep_builder::shape::{EndpointConfig, NodeConfig};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
+use weir_tests::need;
+use weir_tests::need::Need;
+
 use crate::common::{clang, endpoint_2665, renderer, sources};
 
 /// Pieces that break comments, lines, strings and preprocessors, and every length up to 4 KiB.
@@ -33,29 +36,55 @@ fn hostile() -> impl Strategy<Value = Vec<u8>> {
 
 fn object(clang: &Clang, endpoint: &Endpoint, extra_comment: &str) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
-    let mut headers =
-        renderer().endpoint(&NodeConfig::default(), &EndpointConfig::default(), endpoint).unwrap();
+    let mut headers = renderer()
+        .endpoint(&NodeConfig::default(), &EndpointConfig::default(), endpoint)
+        .unwrap();
     headers.ep_config = format!("/* {extra_comment} */ {}", headers.ep_config);
-    compile(clang, &headers, &sources(), &Limits::default(), folder.path()).unwrap().object
+    compile(
+        clang,
+        &headers,
+        &sources(),
+        &Limits::default(),
+        folder.path(),
+    )
+    .unwrap()
+    .object
 }
 
 #[test]
 fn hostile_text_changes_nothing_but_comments() {
+    need!(Need::Tool("clang"));
     let clang = clang();
     let plain = object(&clang, &endpoint_2665(), "");
-    let cases = std::env::var("WEIR_HOSTILE_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(24);
-    let mut runner = TestRunner::new(Config { cases, ..Config::default() });
+    let cases = std::env::var("WEIR_HOSTILE_CASES")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(24);
+    let mut runner = TestRunner::new(Config {
+        cases,
+        ..Config::default()
+    });
     let result = runner.run(&(hostile(), hostile(), hostile()), |(a, b, c)| {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let mut endpoint = endpoint_2665();
         endpoint.container_id = text(&a);
         endpoint.container_name = text(&b);
-        endpoint.labels = [Label::new(&text(&a), &text(&b), &text(&c)), Label::new(&text(&c), "", "")]
-            .into_iter()
-            .collect();
-        endpoint.pod = Some(Pod { namespace: text(&b), name: text(&c), uid: text(&a) });
+        endpoint.labels = [
+            Label::new(&text(&a), &text(&b), &text(&c)),
+            Label::new(&text(&c), "", ""),
+        ]
+        .into_iter()
+        .collect();
+        endpoint.pod = Some(Pod {
+            namespace: text(&b),
+            name: text(&c),
+            uid: text(&a),
+        });
         // Bytes that are no UTF-8 cannot be in a String; the escape takes them as they are.
-        prop_assert!(object(&clang, &endpoint, &comment(&a)) == plain, "the object changed");
+        prop_assert!(
+            object(&clang, &endpoint, &comment(&a)) == plain,
+            "the object changed"
+        );
         Ok(())
     });
     result.unwrap();
@@ -63,12 +92,28 @@ fn hostile_text_changes_nothing_but_comments() {
 
 #[test]
 fn unescaped_text_would_have_broken_out() {
+    need!(Need::Tool("clang"));
     // The proof that the test above can fail: the same text without the escape.
     let clang = clang();
     let folder = tempfile::tempdir().unwrap();
-    let mut headers =
-        renderer().endpoint(&NodeConfig::default(), &EndpointConfig::default(), &endpoint_2665()).unwrap();
-    headers.ep_config = format!("/* {} */ {}", "*/\n#error broken out\n/*", headers.ep_config);
-    let error = compile(&clang, &headers, &sources(), &Limits::default(), folder.path()).unwrap_err();
+    let mut headers = renderer()
+        .endpoint(
+            &NodeConfig::default(),
+            &EndpointConfig::default(),
+            &endpoint_2665(),
+        )
+        .unwrap();
+    headers.ep_config = format!(
+        "/* {} */ {}",
+        "*/\n#error broken out\n/*", headers.ep_config
+    );
+    let error = compile(
+        &clang,
+        &headers,
+        &sources(),
+        &Limits::default(),
+        folder.path(),
+    )
+    .unwrap_err();
     assert!(error.to_string().contains("broken out"), "{error}");
 }

@@ -14,14 +14,22 @@ use ep_builder::shape::{EndpointConfig, NodeConfig};
 use ep_builder::sources::Sources;
 use ep_builder::timeline::Timeline;
 
-use crate::common::{Node, clang, endpoint_2665, renderer, repository, sources};
+use weir_tests::need;
+use weir_tests::need::Need;
+
+use crate::common::{Node, clang, endpoint_2665, put, renderer, repository, sources};
 
 fn headers(node: &NodeConfig, shape: &EndpointConfig) -> Headers {
     renderer().template(node, shape).unwrap()
 }
 
 fn key_of(sources: &Sources) -> TemplateKey {
-    TemplateKey::new(&headers(&NodeConfig::default(), &EndpointConfig::default()), sources, FLAGS, "clang version 14.0.0")
+    TemplateKey::new(
+        &headers(&NodeConfig::default(), &EndpointConfig::default()),
+        sources,
+        FLAGS,
+        "clang version 14.0.0",
+    )
 }
 
 fn copy_tree(from: &Path, to: &Path) {
@@ -39,15 +47,21 @@ fn copy_tree(from: &Path, to: &Path) {
 
 #[test]
 fn two_folders_give_the_same_key_and_the_same_bytes() {
+    need!(Need::Tool("clang"));
     let elsewhere = tempfile::tempdir().unwrap();
-    copy_tree(&repository("bpf-src"), &elsewhere.path().join("a/much/longer/name"));
+    copy_tree(
+        &repository("bpf-src"),
+        &elsewhere.path().join("a/much/longer/name"),
+    );
     let copied = Sources::read(&elsewhere.path().join("a/much/longer/name")).unwrap();
     assert_eq!(key_of(&copied), key_of(&sources()));
 
     let headers = headers(&NodeConfig::default(), &EndpointConfig::default());
     let build = |sources: &Sources, folder: &Path| {
         fs::create_dir_all(folder).unwrap();
-        compile(&clang(), &headers, sources, &Limits::default(), folder).unwrap().object
+        compile(&clang(), &headers, sources, &Limits::default(), folder)
+            .unwrap()
+            .object
     };
     let first = build(&sources(), &elsewhere.path().join("x"));
     let second = build(&copied, &elsewhere.path().join("y/yyyyyyyyyyyyyyy"));
@@ -66,17 +80,26 @@ fn one_byte_of_any_source_changes_the_key() {
         let mut bytes = file.bytes.clone();
         let last = bytes.last_mut().unwrap();
         *last ^= 1;
-        fs::write(&path, &bytes).unwrap();
-        assert_ne!(key_of(&Sources::read(&root).unwrap()), key, "{}", path.display());
-        fs::write(&path, &file.bytes).unwrap();
+        put(&path, &bytes);
+        assert_ne!(
+            key_of(&Sources::read(&root).unwrap()),
+            key,
+            "{}",
+            path.display()
+        );
+        put(&path, &file.bytes);
     }
-    fs::write(root.join("lib/new.h"), "").unwrap();
+    put(root.join("lib/new.h"), "");
     assert_ne!(key_of(&Sources::read(&root).unwrap()), key, "a new file");
     fs::rename(root.join("lib/new.h"), root.join("lib/other.h")).unwrap();
     let renamed = key_of(&Sources::read(&root).unwrap());
     fs::remove_file(root.join("lib/other.h")).unwrap();
     assert_ne!(renamed, key);
-    assert_eq!(key_of(&Sources::read(&root).unwrap()), key, "all changes undone");
+    assert_eq!(
+        key_of(&Sources::read(&root).unwrap()),
+        key,
+        "all changes undone"
+    );
 }
 
 #[test]
@@ -87,9 +110,17 @@ fn every_flag_and_the_compiler_s_version_change_the_key() {
     for index in 0..FLAGS.len() {
         let mut flags = FLAGS.to_vec();
         flags.remove(index);
-        assert_ne!(TemplateKey::new(&headers, &sources, &flags, "clang version 14.0.6"), key, "{}", FLAGS[index]);
+        assert_ne!(
+            TemplateKey::new(&headers, &sources, &flags, "clang version 14.0.6"),
+            key,
+            "{}",
+            FLAGS[index]
+        );
     }
-    assert_ne!(TemplateKey::new(&headers, &sources, FLAGS, "clang version 14.0.7"), key);
+    assert_ne!(
+        TemplateKey::new(&headers, &sources, FLAGS, "clang version 14.0.7"),
+        key
+    );
 }
 
 #[test]
@@ -123,6 +154,7 @@ fn every_shape_has_a_key_of_its_own() {
 
 #[test]
 fn an_endpoint_s_own_values_leave_the_key_alone() {
+    need!(Need::Tool("clang"));
     let node = Node::new();
     let builder = node.builder();
     let base = endpoint_2665();
@@ -139,5 +171,8 @@ fn an_endpoint_s_own_values_leave_the_key_alone() {
     other.labels = [].into_iter().collect();
     other.verdict_log_filter = 1;
     other.container_id = "other".into();
-    assert_eq!(builder.build(&other, &mut Timeline::default()).unwrap().key, key);
+    assert_eq!(
+        builder.build(&other, &mut Timeline::default()).unwrap().key,
+        key
+    );
 }

@@ -39,17 +39,32 @@ pub(crate) fn template(node: &Node, rounds: u32, screen: &Screen) -> Result<(), 
         .tempdir_in(state)
         .map_err(FileError::of("make a temporary folder in", state))?;
     let mut settings = node.settings.clone();
-    settings.paths.state_dir = folder.path().to_owned();
-    let bench = Bench { node, settings, endpoint: endpoint()? };
+    folder.path().clone_into(&mut settings.paths.state_dir);
+    let bench = Bench {
+        node,
+        settings,
+        endpoint: endpoint()?,
+    };
     let (cold_wall, cold_cpu) = bench.cold()?;
-    let (small, large) = bench.patch(rounds)?;
-    let hit = bench.hit(rounds)?;
+    let small = bench.template()?;
+    let mut bytes = small.bytes().to_vec();
+    bytes.resize(bytes.len().max(LARGE), 0);
+    let large = Template::read(bytes).map_err(|error| Failure::Input(error.to_string()))?;
     let rows = [
         row("cold compile, wall clock", cold_wall),
         row("cold compile, processor time", cold_cpu),
-        row(&format!("patch of {} bytes", small.0), small.1),
-        row(&format!("patch of {LARGE} bytes"), large),
-        row("cache hit: sources, key, verify, patch, header, state", hit),
+        row(
+            &format!("patch of {} bytes", small.bytes().len()),
+            bench.patch(rounds, &small),
+        ),
+        row(
+            &format!("patch of {} bytes", large.bytes().len()),
+            bench.patch(rounds, &large),
+        ),
+        row(
+            "cache hit: sources, key, verify, patch, header, state",
+            bench.hit(rounds)?,
+        ),
     ];
     show(&rows, screen)
 }
@@ -81,35 +96,47 @@ impl Bench<'_> {
         Ok((wall, cpu))
     }
 
-    /// The patch alone, of the real object and of one grown to the size of a full datapath.
-    fn patch(&self, rounds: u32) -> Result<((usize, Vec<Duration>), Vec<Duration>), Failure> {
+    fn template(&self) -> Result<Template, Failure> {
         let builder = self.builder()?;
         let shape = builder.shape_of(&self.endpoint);
-        let template = builder.template(&shape, &mut Timeline::default())?.entry.template;
-        let mut bytes = template.bytes().to_vec();
-        bytes.resize(bytes.len().max(LARGE), 0);
-        let large = Template::read(bytes).map_err(|error| Failure::Input(error.to_string()))?;
-        let measure = |template: &Template| {
-            repeat(rounds, || {
+        Ok(builder
+            .template(&shape, &mut Timeline::default())?
+            .entry
+            .template)
+    }
+
+    /// The patch alone.
+    fn patch(&self, rounds: u32, template: &Template) -> Vec<Duration> {
+        (0..rounds)
+            .map(|_| {
+                let start = Instant::now();
                 std::hint::black_box(template.patch(&EndpointValues::of(&self.endpoint)));
-                Ok(())
+                start.elapsed()
             })
-        };
-        Ok(((template.bytes().len(), measure(&template)?), measure(&large)?))
+            .collect()
     }
 
     /// All that a process does for one more endpoint of a known shape, from reading the sources to the
     /// committed folder.
     fn hit(&self, rounds: u32) -> Result<Vec<Duration>, Failure> {
         let save = || -> Result<(), Failure> {
-            let built = self.builder()?.build(&self.endpoint, &mut Timeline::default())?;
+            let built = self
+                .builder()?
+                .build(&self.endpoint, &mut Timeline::default())?;
             let store = Store::open(&self.settings.paths.state_dir)?;
-            let record = EndpointRecord::new(self.endpoint.clone(), Some(built.key), PolicyState::default());
+            let record = EndpointRecord::new(
+                self.endpoint.clone(),
+                Some(built.key),
+                PolicyState::default(),
+            );
             let next = store.claim_id(self.endpoint.id)?.begin()?;
-            next.write(built.object.bytes(), &built.header, record)?.commit()?;
+            next.write(built.object.bytes(), &built.header, record)?
+                .commit()?;
             Ok(())
         };
-        let clear = || -> Result<(), Failure> { Ok(Store::open(&self.settings.paths.state_dir)?.remove(self.endpoint.id)?) };
+        let clear = || -> Result<(), Failure> {
+            Ok(Store::open(&self.settings.paths.state_dir)?.remove(self.endpoint.id)?)
+        };
         let mut times = Vec::new();
         for _ in 0..rounds {
             let start = Instant::now();
@@ -119,15 +146,6 @@ impl Bench<'_> {
         }
         Ok(times)
     }
-}
-
-fn repeat(rounds: u32, work: impl Fn() -> Result<(), Failure>) -> Result<Vec<Duration>, Failure> {
-    (0..rounds)
-        .map(|_| {
-            let start = Instant::now();
-            work().map(|()| start.elapsed())
-        })
-        .collect()
 }
 
 fn endpoint() -> Result<Endpoint, Failure> {
@@ -156,19 +174,40 @@ fn row(what: &str, mut times: Vec<Duration>) -> Row {
     times.sort_unstable();
     let at = |percent: usize| {
         let index = (times.len() * percent / 100).min(times.len().saturating_sub(1));
-        times.get(index).map_or(0.0, |time| time.as_secs_f64() * 1e6)
+        times
+            .get(index)
+            .map_or(0.0, |time| time.as_secs_f64() * 1e6)
     };
-    Row { what: what.to_owned(), rounds: times.len(), min_us: at(0), p50_us: at(50), p95_us: at(95) }
+    Row {
+        what: what.to_owned(),
+        rounds: times.len(),
+        min_us: at(0),
+        p50_us: at(50),
+        p95_us: at(95),
+    }
 }
 
 fn show(rows: &[Row], screen: &Screen) -> Result<(), Failure> {
     let time = |us: f64| readable(Duration::from_secs_f64(us / 1e6));
     let text = rows
         .iter()
-        .map(|r| vec![r.what.clone(), r.rounds.to_string(), time(r.min_us), time(r.p50_us), time(r.p95_us)])
+        .map(|r| {
+            vec![
+                r.what.clone(),
+                r.rounds.to_string(),
+                time(r.min_us),
+                time(r.p50_us),
+                time(r.p95_us),
+            ]
+        })
         .collect();
     screen.list(
         rows,
-        Columns { headings: &["WHAT", "ROUNDS", "MIN", "P50", "P95"], plain: 5, rows: text, empty: "nothing measured" },
+        &Columns {
+            headings: &["WHAT", "ROUNDS", "MIN", "P50", "P95"],
+            plain: 5,
+            rows: text,
+            empty: "nothing measured",
+        },
     )
 }

@@ -15,7 +15,14 @@ pub(crate) struct Cli {
     #[arg(long, global = true, value_name = "PATH")]
     pub(crate) config: Option<PathBuf>,
     /// How to print what is asked for
-    #[arg(short, long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT"
+    )]
     pub(crate) output: Format,
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -65,7 +72,7 @@ pub(crate) enum Template {
         #[arg(long)]
         rebuild: bool,
     },
-    /// Remove templates that no endpoint uses and nobody used for a while ([cache] keep_unused_hours)
+    /// Remove templates that no endpoint uses and nobody used for a while ([cache] `keep_unused_hours`)
     Gc {
         /// Only say what would be removed
         #[arg(long)]
@@ -104,7 +111,7 @@ pub(crate) enum Endpoint {
 
 #[derive(Args)]
 pub(crate) struct EndpointCompile {
-    /// The id of an endpoint, or a file that describes one: endpoint.json, a record, or ep_config.h
+    /// The id of an endpoint, or a file that describes one: `endpoint.json`, a record, or `ep_config.h`
     #[arg(value_name = "ID|FILE")]
     pub(crate) endpoint: String,
     /// Compile the endpoint's own header, with no template, and compare with the patched template

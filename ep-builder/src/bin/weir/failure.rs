@@ -66,9 +66,14 @@ impl Failure {
             Self::Settings(_) | Self::Build(Error::Shape(_)) => 3,
             Self::NotFound(_) | Self::State(StateError::Missing { .. }) => 4,
             Self::Build(Error::Compile(_) | Error::Cache(CacheError::Compile(_))) => 5,
-            Self::Build(Error::Cache(CacheError::Lock(_))) | Self::State(StateError::Locked { .. }) => 6,
+            Self::Build(Error::Cache(CacheError::Lock(_)))
+            | Self::State(StateError::Locked { .. }) => 6,
             Self::State(_) => 7,
-            Self::Build(_) | Self::Input(_) | Self::File(_) | Self::Some { .. } | Self::Print(_) => 1,
+            Self::Build(_)
+            | Self::Input(_)
+            | Self::File(_)
+            | Self::Some { .. }
+            | Self::Print(_) => 1,
         }
     }
 
@@ -89,7 +94,11 @@ impl Failure {
 
     /// Says it.
     pub(crate) fn say(&self) {
-        let text = if self.source().is_some() { chain(self) } else { self.to_string() };
+        let text = if self.source().is_some() {
+            chain(self)
+        } else {
+            self.to_string()
+        };
         talk(&format!("weir: {text}"));
         if let Some(advice) = self.advice() {
             talk(&format!("fix: {advice}"));

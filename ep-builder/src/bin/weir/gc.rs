@@ -23,7 +23,11 @@ impl Removed {
 
 pub(crate) fn run(node: &Node, dry_run: bool, screen: &Screen) -> Result<(), Failure> {
     let mut removed = endpoints(node, dry_run)?;
-    removed.extend(template::collect(node, node.settings.cache.keep_unused, dry_run)?);
+    removed.extend(template::collect(
+        node,
+        node.settings.cache.keep_unused,
+        dry_run,
+    )?);
     show(&removed, screen)
 }
 
@@ -32,7 +36,9 @@ fn endpoints(node: &Node, dry_run: bool) -> Result<Vec<Removed>, Failure> {
     let store = node.store()?;
     let mut removed = Vec::new();
     for entry in store.list()? {
-        let Entry::Endpoint { id, status, .. } = entry else { continue };
+        let Entry::Endpoint { id, status, .. } = entry else {
+            continue;
+        };
         let why = match *status {
             Status::Claimed { in_progress: false } => "claimed by a process that died",
             Status::Leftover => "left of an endpoint that is gone",
@@ -46,9 +52,17 @@ fn endpoints(node: &Node, dry_run: bool) -> Result<Vec<Removed>, Failure> {
 }
 
 pub(crate) fn show(removed: &[Removed], screen: &Screen) -> Result<(), Failure> {
-    let rows = removed.iter().map(|r| vec![r.what.clone(), r.why.to_owned()]).collect();
+    let rows = removed
+        .iter()
+        .map(|r| vec![r.what.clone(), r.why.to_owned()])
+        .collect();
     screen.list(
         removed,
-        Columns { headings: &["REMOVED", "WHY"], plain: 2, rows, empty: "nothing to remove" },
+        &Columns {
+            headings: &["REMOVED", "WHY"],
+            plain: 2,
+            rows,
+            empty: "nothing to remove",
+        },
     )
 }

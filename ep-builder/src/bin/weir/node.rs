@@ -8,7 +8,7 @@ use ep_builder::compile::Search;
 use ep_builder::endpoint::EndpointId;
 use ep_builder::key::TemplateKey;
 use ep_builder::settings::Settings;
-use ep_builder::state::{Entry, EndpointRecord, Status, Store};
+use ep_builder::state::{EndpointRecord, Entry, Status, Store};
 
 use crate::failure::Failure;
 
@@ -23,7 +23,9 @@ impl Node {
     pub(crate) fn load(config: Option<&Path>) -> Result<Self, Failure> {
         let variable = std::env::var_os("WEIR_CONFIG").filter(|path| !path.is_empty());
         let config = config.map(Path::to_owned).or(variable.map(PathBuf::from));
-        Ok(Self { settings: Settings::load(config.as_deref())? })
+        Ok(Self {
+            settings: Settings::load(config.as_deref())?,
+        })
     }
 
     /// The builder of this node.
@@ -38,14 +40,16 @@ impl Node {
 
     /// The endpoints of this node.
     pub(crate) fn store(&self) -> Result<Store, Failure> {
-        Ok(Store::open(&self.settings.paths.state_dir)?.with_lock_wait(self.settings.cache.lock_timeout))
+        Ok(Store::open(&self.settings.paths.state_dir)?
+            .with_lock_wait(self.settings.cache.lock_timeout))
     }
 
     /// Which endpoints use which template.
     pub(crate) fn users(&self) -> Result<BTreeMap<TemplateKey, Vec<EndpointId>>, Failure> {
         let mut users = BTreeMap::<_, Vec<_>>::new();
         for entry in self.store()?.list()? {
-            if let Some((id, key)) = record(&entry).and_then(|r| Some((r.endpoint.id, r.template?))) {
+            if let Some((id, key)) = record(&entry).and_then(|r| Some((r.endpoint.id, r.template?)))
+            {
                 users.entry(key).or_default().push(id);
             }
         }
@@ -60,7 +64,9 @@ impl Node {
 
 /// What is known of an entry, however damaged.
 pub(crate) fn record(entry: &Entry) -> Option<&EndpointRecord> {
-    let Entry::Endpoint { status, .. } = entry else { return None };
+    let Entry::Endpoint { status, .. } = entry else {
+        return None;
+    };
     match status.as_ref() {
         Status::Ok(record) | Status::Restored { record, .. } => Some(record),
         Status::Damaged { record, .. } => record.as_ref(),

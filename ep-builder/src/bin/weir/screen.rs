@@ -49,7 +49,7 @@ impl Screen {
     }
 
     /// Prints a list: as a table, or as an array of `items`.
-    pub(crate) fn list<T: Serialize>(&self, items: &[T], columns: Columns) -> Result<(), Failure> {
+    pub(crate) fn list<T: Serialize>(&self, items: &[T], columns: &Columns) -> Result<(), Failure> {
         match self.format {
             Format::Json | Format::Yaml => self.value(&items),
             Format::Table | Format::Wide if columns.rows.is_empty() => {
@@ -81,14 +81,19 @@ impl Screen {
     /// Prints a value as JSON, or as YAML if that was asked for.
     pub(crate) fn value<T: Serialize>(&self, value: &T) -> Result<(), Failure> {
         let text = match self.format {
-            Format::Yaml => serde_saphyr::to_string(value).map_err(|e| Failure::Print(io::Error::other(e)))?,
+            Format::Yaml => {
+                serde_saphyr::to_string(value).map_err(|e| Failure::Print(io::Error::other(e)))?
+            }
             _ => serde_json::to_string_pretty(value).map_err(|e| Failure::Print(e.into()))?,
         };
         self.data(&(text.trim_end().to_owned() + "\n"))
     }
 
     /// Prints text as it is.
-    #[expect(clippy::unused_self, reason = "whoever holds the screen may write to it")]
+    #[expect(
+        clippy::unused_self,
+        reason = "whoever holds the screen may write to it"
+    )]
     pub(crate) fn data(&self, text: &str) -> Result<(), Failure> {
         let mut out = io::stdout().lock();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -98,9 +103,16 @@ impl Screen {
         }
     }
 
-    fn table(&self, headings: &[&str], columns: usize, rows: &[Vec<String>]) -> Result<(), Failure> {
+    fn table(
+        &self,
+        headings: &[&str],
+        columns: usize,
+        rows: &[Vec<String>],
+    ) -> Result<(), Failure> {
         let mut table = Table::new();
-        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+        table
+            .load_style(presets::NOTHING)
+            .set_content_arrangement(ContentArrangement::Disabled);
         table.set_header(headings.iter().take(columns));
         for row in rows {
             table.add_row(row.iter().take(columns));
@@ -108,7 +120,10 @@ impl Screen {
         for column in table.column_iter_mut() {
             column.set_padding((0, 2));
         }
-        let text: String = table.lines().map(|line| line.trim_end().to_owned() + "\n").collect();
+        let text: String = table
+            .lines()
+            .map(|line| line.trim_end().to_owned() + "\n")
+            .collect();
         self.data(&text)
     }
 }

@@ -40,7 +40,11 @@ struct Stage {
 }
 
 /// Exit code 1 when the direct object is not equivalent to the patched one.
-pub(super) fn run(node: &Node, arguments: &EndpointCompile, screen: &Screen) -> Result<ExitCode, Failure> {
+pub(super) fn run(
+    node: &Node,
+    arguments: &EndpointCompile,
+    screen: &Screen,
+) -> Result<ExitCode, Failure> {
     let mut timeline = Timeline::default();
     let endpoint = source::read(node, &arguments.endpoint)?;
     timeline.mark("endpoint");
@@ -49,7 +53,10 @@ pub(super) fn run(node: &Node, arguments: &EndpointCompile, screen: &Screen) -> 
     let (built, direct) = if arguments.direct {
         let direct = builder.build_direct(&endpoint, &mut timeline)?;
         // The comparison is not what is timed.
-        (builder.build(&endpoint, &mut Timeline::default())?, Some(direct))
+        (
+            builder.build(&endpoint, &mut Timeline::default())?,
+            Some(direct),
+        )
     } else {
         (builder.build(&endpoint, &mut timeline)?, None)
     };
@@ -66,7 +73,10 @@ pub(super) fn run(node: &Node, arguments: &EndpointCompile, screen: &Screen) -> 
         generation = Some(save(node, endpoint.clone(), &built)?);
         timeline.mark("state");
     }
-    let differences = direct.as_ref().map(|direct| compare(&built.object, direct)).transpose()?;
+    let differences = direct
+        .as_ref()
+        .map(|direct| compare(&built.object, direct))
+        .transpose()?;
     let equivalent = differences.as_ref().is_none_or(Vec::is_empty);
     let report = Report {
         id: endpoint.id,
@@ -75,7 +85,14 @@ pub(super) fn run(node: &Node, arguments: &EndpointCompile, screen: &Screen) -> 
         object_size: object.bytes().len(),
         generation,
         differences,
-        stages: timeline.stages().iter().map(|(stage, time)| Stage { stage, us: time.as_micros() }).collect(),
+        stages: timeline
+            .stages()
+            .iter()
+            .map(|(stage, time)| Stage {
+                stage,
+                us: time.as_micros(),
+            })
+            .collect(),
         total_us: timeline.total().as_micros(),
     };
     screen.object(&report, &lines(&report, &timeline))?;
@@ -93,7 +110,8 @@ fn origin(origin: &Origin, direct: bool) -> &'static str {
 
 fn compare(patched: &EndpointObject, direct: &EndpointObject) -> Result<Vec<String>, Failure> {
     let content = |object: &EndpointObject| {
-        Content::read(object.bytes()).map_err(|error| Failure::Input(format!("the object cannot be read: {error}")))
+        Content::read(object.bytes())
+            .map_err(|error| Failure::Input(format!("the object cannot be read: {error}")))
     };
     Ok(content(patched)?.differences(&content(direct)?))
 }
@@ -106,14 +124,19 @@ pub(crate) fn save(node: &Node, endpoint: Endpoint, built: &Built) -> Result<u64
         begun => begun?,
     };
     let record = EndpointRecord::new(endpoint, Some(built.key), PolicyState::default());
-    let committed = next.write(built.object.bytes(), &built.header, record)?.commit()?;
+    let committed = next
+        .write(built.object.bytes(), &built.header, record)?
+        .commit()?;
     Ok(committed.record.generation)
 }
 
 fn lines(report: &Report, timeline: &Timeline) -> Vec<(&'static str, String)> {
     let mut lines = vec![
         ("endpoint", report.id.to_string()),
-        ("template", format!("{} ({})", report.template, report.origin)),
+        (
+            "template",
+            format!("{} ({})", report.template, report.origin),
+        ),
         ("object", format!("{} bytes", report.object_size)),
     ];
     if let Some(generation) = report.generation {
@@ -121,11 +144,20 @@ fn lines(report: &Report, timeline: &Timeline) -> Vec<(&'static str, String)> {
     }
     match report.differences.as_deref() {
         None => {}
-        Some([]) => lines.push(("equivalent", "yes: the patched template does the same".to_owned())),
-        Some(differences) => lines.extend(differences.iter().map(|line| ("DIFFERENT", line.clone()))),
+        Some([]) => lines.push((
+            "equivalent",
+            "yes: the patched template does the same".to_owned(),
+        )),
+        Some(differences) => {
+            lines.extend(differences.iter().map(|line| ("DIFFERENT", line.clone())));
+        }
     }
-    lines.extend(timeline.stages().iter().map(|(stage, time)| (*stage, readable(*time))));
+    lines.extend(
+        timeline
+            .stages()
+            .iter()
+            .map(|(stage, time)| (*stage, readable(*time))),
+    );
     lines.push(("total", readable(timeline.total())));
     lines
 }
-

@@ -3,7 +3,7 @@
 use ep_builder::endpoint::{EndpointId, Labels, MacAddr, Pod};
 use ep_builder::error::chain;
 use ep_builder::key::TemplateKey;
-use ep_builder::state::{Entry, EndpointRecord, EndpointState, PolicyState, Status};
+use ep_builder::state::{EndpointRecord, EndpointState, Entry, PolicyState, Status};
 use serde::Serialize;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -42,9 +42,10 @@ impl Row {
             Status::Restored { reason, .. } => ("restored", Some(chain(reason))),
             Status::Damaged { reason, .. } => ("damaged", Some(chain(reason))),
             Status::Claimed { in_progress: true } => ("building", None),
-            Status::Claimed { in_progress: false } => {
-                ("abandoned", Some("claimed by a process that died: `weir gc` frees the id".to_owned()))
-            }
+            Status::Claimed { in_progress: false } => (
+                "abandoned",
+                Some("claimed by a process that died: `weir gc` frees the id".to_owned()),
+            ),
             Status::Leftover => ("leftover", Some("`weir gc` removes it".to_owned())),
         };
         let endpoint = record.map(|r| &r.endpoint);
@@ -70,8 +71,13 @@ impl Row {
     }
 
     fn columns(&self) -> Vec<String> {
-        let policy = self.policy.map(|p| format!("{}/{}", on(p.ingress), on(p.egress)));
-        let pod = self.pod.as_ref().map(|p| format!("{}/{}", p.namespace, p.name));
+        let policy = self
+            .policy
+            .map(|p| format!("{}/{}", on(p.ingress), on(p.egress)));
+        let pod = self
+            .pod
+            .as_ref()
+            .map(|p| format!("{}/{}", p.namespace, p.name));
         vec![
             self.id.to_string(),
             self.state.to_owned(),
@@ -120,7 +126,7 @@ pub(super) fn list(node: &Node, screen: &Screen) -> Result<(), Failure> {
     let table = rows.iter().map(Row::columns).collect();
     screen.list(
         &rows,
-        Columns {
+        &Columns {
             headings: &[
                 "ID", "STATE", "IPV4", "IPV6", "IDENTITY", "POLICY(in/eg)", "GEN", "IFACE", "TEMPLATE",
                 "POD", "MAC", "HOST MAC", "IFINDEX", "IFNAME", "CONTAINER",
@@ -137,7 +143,10 @@ pub(super) fn list(node: &Node, screen: &Screen) -> Result<(), Failure> {
     }
     for entry in entries {
         if let Entry::Stranger(name) = entry {
-            talk(&format!("note: {} in the state folder is not ours", name.to_string_lossy()));
+            talk(&format!(
+                "note: {} in the state folder is not ours",
+                name.to_string_lossy()
+            ));
         }
     }
     Ok(())
@@ -160,13 +169,18 @@ pub(super) fn get(node: &Node, id: EndpointId, screen: &Screen) -> Result<(), Fa
     let store = node.store()?;
     let entries = store.list()?;
     let found = entries.iter().find_map(|entry| match entry {
-        Entry::Endpoint { id: this, status, has_previous, has_failed_build } if *this == id => {
-            Some((entry, status, *has_previous, *has_failed_build))
-        }
+        Entry::Endpoint {
+            id: this,
+            status,
+            has_previous,
+            has_failed_build,
+        } if *this == id => Some((entry, status, *has_previous, *has_failed_build)),
         _ => None,
     });
     let Some((entry, status, has_previous, has_failed_build)) = found else {
-        return Err(Failure::NotFound(format!("there is no endpoint {id}: `weir endpoint list` shows those there are")));
+        return Err(Failure::NotFound(format!(
+            "there is no endpoint {id}: `weir endpoint list` shows those there are"
+        )));
     };
     let record = record(entry);
     let whole = Whole {
@@ -181,18 +195,51 @@ pub(super) fn get(node: &Node, id: EndpointId, screen: &Screen) -> Result<(), Fa
 
 fn lines(whole: &Whole) -> Vec<(&'static str, String)> {
     const NAMES: [&str; 15] = [
-        "id", "state", "ipv4", "ipv6", "identity", "policy in/eg", "generation", "host interface",
-        "template", "pod", "mac", "host mac", "host ifindex", "interface", "container",
+        "id",
+        "state",
+        "ipv4",
+        "ipv6",
+        "identity",
+        "policy in/eg",
+        "generation",
+        "host interface",
+        "template",
+        "pod",
+        "mac",
+        "host mac",
+        "host ifindex",
+        "interface",
+        "container",
     ];
     let mut lines: Vec<_> = NAMES.into_iter().zip(whole.row.columns()).collect();
-    let labels = whole.row.labels.iter().map(|l| format!("{}:{}={}", l.source, l.key, l.value).escape_debug().to_string());
+    let labels = whole.row.labels.iter().map(|l| {
+        format!("{}:{}={}", l.source, l.key, l.value)
+            .escape_debug()
+            .to_string()
+    });
     lines.extend(labels.map(|label| ("label", label)));
     if let Some(options) = &whole.options {
         let on = options.iter().filter(|(_, value)| *value > 0);
-        lines.push(("options", on.map(|(spec, value)| format!("{}={value}", spec.name)).collect::<Vec<_>>().join(" ")));
+        lines.push((
+            "options",
+            on.map(|(spec, value)| format!("{}={value}", spec.name))
+                .collect::<Vec<_>>()
+                .join(" "),
+        ));
     }
-    lines.push(("previous generation", if whole.has_previous { "kept" } else { "none" }.to_owned()));
-    lines.push(("failed build", if whole.has_failed_build { "kept, with its log" } else { "none" }.to_owned()));
+    lines.push((
+        "previous generation",
+        if whole.has_previous { "kept" } else { "none" }.to_owned(),
+    ));
+    lines.push((
+        "failed build",
+        if whole.has_failed_build {
+            "kept, with its log"
+        } else {
+            "none"
+        }
+        .to_owned(),
+    ));
     let problems = whole.row.problem.iter().chain(&whole.damage);
     lines.extend(problems.map(|problem| ("problem", problem.clone())));
     lines

@@ -50,7 +50,10 @@ mod tests {
     fn reads_all_three_forms() {
         let record = include_bytes!("../../../../tests/golden/endpoint-2665.json");
         let endpoint = parse(record).unwrap();
-        assert_eq!(parse(&serde_json::to_vec(&endpoint).unwrap()), Ok(endpoint.clone()));
+        assert_eq!(
+            parse(&serde_json::to_vec(&endpoint).unwrap()),
+            Ok(endpoint.clone())
+        );
         let header = format!("/*\n * {}\n */\n", envelope::encode(&endpoint).unwrap());
         assert_eq!(parse(header.as_bytes()), Ok(endpoint));
     }

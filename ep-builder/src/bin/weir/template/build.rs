@@ -31,8 +31,15 @@ struct Row {
 
 pub(super) fn run(node: &Node, arguments: &TemplateBuild, screen: &Screen) -> Result<(), Failure> {
     let base = (node.settings.node.clone(), node.settings.endpoint.clone());
-    let wanted = if arguments.all { shapes(&base) } else { vec![base] };
-    let jobs = arguments.jobs.map_or_else(|| thread::available_parallelism().map_or(1, Into::into), usize::from);
+    let wanted = if arguments.all {
+        shapes(&base)
+    } else {
+        vec![base]
+    };
+    let jobs = arguments.jobs.map_or_else(
+        || thread::available_parallelism().map_or(1, Into::into),
+        usize::from,
+    );
     let bar = bar(wanted.len());
     let bundle = arguments.bundle.as_deref();
     let results = in_parallel(&wanted, jobs, |shape| {
@@ -54,7 +61,12 @@ pub(super) fn run(node: &Node, arguments: &TemplateBuild, screen: &Screen) -> Re
         Some(failure) if all == 1 => return Err(failure),
         failure => {
             show(&rows, screen)?;
-            failure.map_or(Ok(()), |_| Err(Failure::Some { failed: all - rows.len(), all }))?;
+            failure.map_or(Ok(()), |_| {
+                Err(Failure::Some {
+                    failed: all - rows.len(),
+                    all,
+                })
+            })?;
         }
     }
     bundle.map_or(Ok(()), |bundle| write_index(node, bundle))
@@ -62,18 +74,26 @@ pub(super) fn run(node: &Node, arguments: &TemplateBuild, screen: &Screen) -> Re
 
 /// Says which of many shapes failed, and why.
 fn report(shape: &Shape, failure: &Failure) {
-    talk(&format!("in shape {}:", summary(&shape.0, &shape.1).join(" ")));
+    talk(&format!(
+        "in shape {}:",
+        summary(&shape.0, &shape.1).join(" ")
+    ));
     failure.say();
 }
 
 /// Does `work` for each item, `jobs` at a time; the results are in the order of the items.
-fn in_parallel<T: Sync, R: Send>(items: &[T], jobs: usize, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+fn in_parallel<T: Sync, R: Send>(
+    items: &[T],
+    jobs: usize,
+    work: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
     let queue = Mutex::new(items.iter().enumerate());
     let done = Mutex::new(Vec::with_capacity(items.len()));
     thread::scope(|scope| {
         for _ in 0..jobs.min(items.len()) {
             scope.spawn(|| {
-                while let Some((index, item)) = queue.lock().ok().and_then(|mut queue| queue.next()) {
+                while let Some((index, item)) = queue.lock().ok().and_then(|mut queue| queue.next())
+                {
                     let result = work(item);
                     if let Ok(mut done) = done.lock() {
                         done.push((index, result));
@@ -87,7 +107,12 @@ fn in_parallel<T: Sync, R: Send>(items: &[T], jobs: usize, work: impl Fn(&T) -> 
     done.into_iter().map(|(_, result)| result).collect()
 }
 
-fn build(node: &Node, shape: &Shape, bundle: Option<&Path>, bar: &ProgressBar) -> Result<Row, Failure> {
+fn build(
+    node: &Node,
+    shape: &Shape,
+    bundle: Option<&Path>,
+    bar: &ProgressBar,
+) -> Result<Row, Failure> {
     let obtained = template(node, shape, bundle)?;
     for notice in &obtained.notices {
         bar.suspend(|| talk(&format!("note: {notice}")));
@@ -106,7 +131,11 @@ fn build(node: &Node, shape: &Shape, bundle: Option<&Path>, bar: &ProgressBar) -
     })
 }
 
-fn template(node: &Node, (of_node, of_endpoint): &Shape, bundle: Option<&Path>) -> Result<Obtained, Failure> {
+fn template(
+    node: &Node,
+    (of_node, of_endpoint): &Shape,
+    bundle: Option<&Path>,
+) -> Result<Obtained, Failure> {
     let mut settings = node.settings.clone();
     settings.node = of_node.clone();
     settings.endpoint = of_endpoint.clone();
@@ -138,7 +167,7 @@ fn show(rows: &[Row], screen: &Screen) -> Result<(), Failure> {
         .collect();
     screen.list(
         rows,
-        Columns {
+        &Columns {
             headings: &["TEMPLATE", "FROM", "CPU MS", "BYTES", "KEY", "SHAPE"],
             plain: 4,
             rows: text,

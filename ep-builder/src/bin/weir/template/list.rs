@@ -27,13 +27,25 @@ pub(super) fn find_all(builder: &Builder) -> Result<Vec<Found>, Failure> {
     let mut all = Vec::new();
     for key in cache.keys()? {
         if let Some(entry) = cache.read(key).transpose() {
-            all.push(Found { key, place: "cache", folder: cache.folder(key), entry });
+            all.push(Found {
+                key,
+                place: "cache",
+                folder: cache.folder(key),
+                entry,
+            });
         }
     }
-    let Some(bundle) = builder.bundle() else { return Ok(all) };
+    let Some(bundle) = builder.bundle() else {
+        return Ok(all);
+    };
     for key in bundle.keys().map_err(ep_builder::error::Error::from)? {
         if let Some(entry) = bundle.get(key).transpose() {
-            all.push(Found { key, place: "bundle", folder: bundle.folder(key), entry });
+            all.push(Found {
+                key,
+                place: "bundle",
+                folder: bundle.folder(key),
+                entry,
+            });
         }
     }
     Ok(all)
@@ -59,7 +71,11 @@ pub(super) fn run(node: &Node, screen: &Screen) -> Result<(), Failure> {
     let rows: Vec<Row> = find_all(&node.builder()?)?
         .into_iter()
         .map(|found| {
-            let state = found.entry.as_ref().err().map_or("ok".to_owned(), |poison| chain(poison));
+            let state = found
+                .entry
+                .as_ref()
+                .err()
+                .map_or("ok".to_owned(), |poison| chain(poison));
             let manifest = found.entry.ok().map(|entry| entry.manifest);
             Row {
                 key: found.key,
@@ -77,8 +93,10 @@ pub(super) fn run(node: &Node, screen: &Screen) -> Result<(), Failure> {
     let text = rows.iter().map(columns).collect();
     screen.list(
         &rows,
-        Columns {
-            headings: &["TEMPLATE", "PLACE", "STATE", "BYTES", "USED BY", "COMPILER", "MS", "KEY", "SHAPE"],
+        &Columns {
+            headings: &[
+                "TEMPLATE", "PLACE", "STATE", "BYTES", "USED BY", "COMPILER", "MS", "KEY", "SHAPE",
+            ],
             plain: 6,
             rows: text,
             empty: "no templates yet: `weir template build` compiles the one of the configuration",

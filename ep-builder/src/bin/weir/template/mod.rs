@@ -24,7 +24,11 @@ pub(crate) fn run(command: &Template, node: &Node, screen: &Screen) -> Result<Ex
         Template::Build(arguments) => build::run(node, arguments, screen)?,
         Template::Verify { rebuild } => return verify::run(node, *rebuild, screen),
         Template::Gc { dry_run, all } => {
-            let keep = if *all { Duration::ZERO } else { node.settings.cache.keep_unused };
+            let keep = if *all {
+                Duration::ZERO
+            } else {
+                node.settings.cache.keep_unused
+            };
             gc::show(&collect(node, keep, *dry_run)?, screen)?;
         }
     }
@@ -34,7 +38,9 @@ pub(crate) fn run(command: &Template, node: &Node, screen: &Screen) -> Result<Ex
 /// Collects templates that nobody used for `keep`.
 pub(crate) fn collect(node: &Node, keep: Duration, dry_run: bool) -> Result<Vec<Removed>, Failure> {
     let cache = node.builder()?;
-    let collected = cache.cache().collect(&node.templates_in_use()?, keep, dry_run)?;
+    let collected = cache
+        .cache()
+        .collect(&node.templates_in_use()?, keep, dry_run)?;
     let why = |why| match why {
         Why::Unused => "no endpoint uses this template",
         Why::Quarantined => "a template that was put aside",
@@ -48,7 +54,10 @@ pub(crate) fn collect(node: &Node, keep: Duration, dry_run: bool) -> Result<Vec<
 
 /// The one key that begins with `prefix`.
 fn resolve(prefix: &str, keys: &[TemplateKey]) -> Result<TemplateKey, Failure> {
-    let matching: Vec<_> = keys.iter().filter(|key| key.to_string().starts_with(prefix)).collect();
+    let matching: Vec<_> = keys
+        .iter()
+        .filter(|key| key.to_string().starts_with(prefix))
+        .collect();
     match matching.as_slice() {
         [key] => Ok(**key),
         [] => Err(Failure::NotFound(format!(

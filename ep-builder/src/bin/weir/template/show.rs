@@ -42,7 +42,10 @@ struct Place {
 
 pub(super) fn run(node: &Node, prefix: &str, screen: &Screen) -> Result<(), Failure> {
     let all = find_all(&node.builder()?)?;
-    let key = resolve(prefix, &all.iter().map(|found| found.key).collect::<Vec<_>>())?;
+    let key = resolve(
+        prefix,
+        &all.iter().map(|found| found.key).collect::<Vec<_>>(),
+    )?;
     let Some(found) = all.into_iter().find(|found| found.key == key) else {
         return Err(Failure::NotFound(format!("template {key} is gone")));
     };
@@ -52,7 +55,12 @@ pub(super) fn run(node: &Node, prefix: &str, screen: &Screen) -> Result<(), Fail
 }
 
 fn describe(found: Found, used_by: Vec<EndpointId>) -> Result<Shown, Failure> {
-    let Found { key, place, folder, entry } = found;
+    let Found {
+        key,
+        place,
+        folder,
+        entry,
+    } = found;
     let unusable = |why: String| Failure::Input(format!("template {key} cannot be used: {why}"));
     let Entry { manifest, template } = entry.map_err(|poison| unusable(chain(&poison)))?;
     let content = Content::read(template.bytes()).map_err(|error| unusable(chain(&error)))?;
@@ -64,7 +72,10 @@ fn describe(found: Found, used_by: Vec<EndpointId>) -> Result<Shown, Failure> {
         programs: content
             .programs
             .into_iter()
-            .map(|(section, code)| Program { section, instructions: code.len() })
+            .map(|(section, code)| Program {
+                section,
+                instructions: code.len(),
+            })
             .collect(),
         maps: content.maps.into_iter().collect(),
         constants: layout
@@ -95,16 +106,38 @@ fn lines(shown: &Shown) -> Vec<(&'static str, String)> {
     let mut lines = vec![
         ("key", manifest.key.to_string()),
         ("place", format!("{} ({})", shown.place, shown.folder)),
-        ("object", format!("{} bytes, sha256 {}", manifest.object_size, manifest.object_sha256)),
-        ("compiler", format!("{}, {} ms of processor time", manifest.compiler, manifest.compile_ms)),
+        (
+            "object",
+            format!(
+                "{} bytes, sha256 {}",
+                manifest.object_size, manifest.object_sha256
+            ),
+        ),
+        (
+            "compiler",
+            format!(
+                "{}, {} ms of processor time",
+                manifest.compiler, manifest.compile_ms
+            ),
+        ),
         ("flags", manifest.flags.join(" ")),
         ("shape", manifest.shape.join(" ")),
-        ("used by", if ids.is_empty() { "no endpoint".to_owned() } else { ids.join(" ") }),
+        (
+            "used by",
+            if ids.is_empty() {
+                "no endpoint".to_owned()
+            } else {
+                ids.join(" ")
+            },
+        ),
         ("maps", shown.maps.join(" ")),
     ];
-    lines.extend(
-        shown.programs.iter().map(|p| ("program", format!("{} ({} instructions)", p.section, p.instructions))),
-    );
+    lines.extend(shown.programs.iter().map(|p| {
+        (
+            "program",
+            format!("{} ({} instructions)", p.section, p.instructions),
+        )
+    }));
     let place = |p: &Place| format!("{} at {} ({} bytes)", p.name, p.offset, p.size);
     lines.extend(shown.constants.iter().map(|p| ("constant", place(p))));
     lines.extend(shown.names.iter().map(|p| ("digits of", place(p))));

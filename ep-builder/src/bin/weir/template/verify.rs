@@ -37,11 +37,18 @@ pub(super) fn run(node: &Node, rebuild: bool, screen: &Screen) -> Result<ExitCod
     bar.finish_and_clear();
     let text = rows
         .iter()
-        .map(|r| vec![r.key.chars().take(8).collect(), r.place.to_owned(), r.result.clone(), r.key.clone()])
+        .map(|r| {
+            vec![
+                r.key.chars().take(8).collect(),
+                r.place.to_owned(),
+                r.result.clone(),
+                r.key.clone(),
+            ]
+        })
         .collect();
     screen.list(
         &rows,
-        Columns {
+        &Columns {
             headings: &["TEMPLATE", "PLACE", "RESULT", "KEY"],
             plain: 3,
             rows: text,
@@ -52,17 +59,33 @@ pub(super) fn run(node: &Node, rebuild: bool, screen: &Screen) -> Result<ExitCod
 }
 
 fn verify(builder: &Builder, found: Found, rebuild: bool) -> Row {
-    let Found { key, place, folder, entry } = found;
+    let Found {
+        key,
+        place,
+        folder,
+        entry,
+    } = found;
     let (sound, result) = match entry {
         Err(poison) => (false, chain(&poison)),
         Ok(entry) => match builder.verify(&folder, &entry, rebuild) {
             Ok(Verified::Whole) => (true, "whole".to_owned()),
             Ok(Verified::Identical) => (true, "whole, and identical to a new compile".to_owned()),
-            Ok(Verified::OtherSources) => (true, "whole, but of other sources: this weir will not use it".to_owned()),
-            Ok(Verified::OtherCompiler(clang)) => (true, format!("whole; not rebuilt: the compiler here is {clang}")),
+            Ok(Verified::OtherSources) => (
+                true,
+                "whole, but of other sources: this weir will not use it".to_owned(),
+            ),
+            Ok(Verified::OtherCompiler(clang)) => (
+                true,
+                format!("whole; not rebuilt: the compiler here is {clang}"),
+            ),
             Ok(Verified::Different) => (false, "a new compile gives other bytes".to_owned()),
             Err(error) => (false, chain(&error)),
         },
     };
-    Row { key: key.to_string(), place, sound, result }
+    Row {
+        key: key.to_string(),
+        place,
+        sound,
+        result,
+    }
 }
