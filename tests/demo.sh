@@ -6,19 +6,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-trap 'exit 130' INT TERM
-mkdir -m 0700 "$work/state"
-
-weir=$(ls -t target/*/release/weir | head -n 1)
-cat >"$work/weir.toml" <<END
-[paths]
-state_dir = "$work/state"
-bundle_dir = "$work/bundle"
-bpf_dir = "$PWD/bpf-src"
-bpf_templates_dir = "$PWD/bpf-templates"
-END
-export WEIR_CONFIG="$work/weir.toml"
+. tests/throwaway-node.sh
 
 pod() { # ID NAME IPV4 IPV6
     cat <<END

@@ -1,4 +1,14 @@
-//! From an endpoint's facts to its loadable object.
+//! From the facts of a pod's interface to its loadable eBPF object.
+//!
+//! ```text
+//! Settings -> NodeConfig, EndpointConfig -> Headers -> TemplateKey -> [cache | bundle | clang] -> Template --+
+//! Endpoint -> EndpointValues --------------------------------------------------------------------------------+-> patch
+//!    -> EndpointObject + EndpointRecord -> [state]
+//! ```
+//!
+//! [`builder::Builder`] is the pipeline; each stage is a module of its own and its product a type.
+//! [`state::Store`] keeps the result. Brackets are I/O, the rest is pure. `ARCHITECTURE.md` is the map.
+
 pub mod abi;
 pub mod btf;
 pub mod builder;

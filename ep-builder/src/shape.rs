@@ -144,6 +144,22 @@ impl Default for Features {
     }
 }
 
+impl Features {
+    /// Each with its macro, in the order of the header.
+    pub fn defines(self) -> [(&'static str, bool); 5] {
+        [
+            (
+                "FORCE_LOCAL_POLICY_EVAL_AT_SOURCE",
+                self.force_local_policy_eval_at_source,
+            ),
+            ("ENABLE_ROUTING", self.routing),
+            ("ENABLE_ARP_RESPONDER", self.arp_responder),
+            ("ENABLE_HOST_REDIRECT", self.host_redirect),
+            ("LOCAL_DELIVERY_METRICS", self.local_delivery_metrics),
+        ]
+    }
+}
+
 impl Default for EndpointConfig {
     fn default() -> Self {
         Self {
@@ -157,27 +173,9 @@ impl Default for EndpointConfig {
 
 /// What is switched on in a shape, in the words of the headers: for people who tell templates apart.
 pub fn summary(node: &NodeConfig, endpoint: &EndpointConfig) -> Vec<String> {
-    let Features {
-        force_local_policy_eval_at_source,
-        routing,
-        arp_responder,
-        host_redirect,
-        local_delivery_metrics,
-    } = endpoint.features;
-    let switches = [
-        ("ENABLE_IPV4", node.ipv4),
-        ("ENABLE_IPV6", node.ipv6),
-        (
-            "FORCE_LOCAL_POLICY_EVAL_AT_SOURCE",
-            force_local_policy_eval_at_source,
-        ),
-        ("ENABLE_ROUTING", routing),
-        ("ENABLE_ARP_RESPONDER", arp_responder),
-        ("ENABLE_HOST_REDIRECT", host_redirect),
-        ("LOCAL_DELIVERY_METRICS", local_delivery_metrics),
-    ];
+    let families = [("ENABLE_IPV4", node.ipv4), ("ENABLE_IPV6", node.ipv6)];
+    let switches = families.into_iter().chain(endpoint.features.defines());
     let switches = switches
-        .into_iter()
         .filter(|(_, on)| *on)
         .map(|(name, _)| name.to_owned());
     let options = endpoint

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{RenderError, envelope, escape};
 use crate::endpoint::{Endpoint, EndpointId, MacAddr};
-use crate::shape::{EndpointConfig, Features, MapPrefix, MapSizes, NodeConfig};
+use crate::shape::{EndpointConfig, MapPrefix, MapSizes, NodeConfig};
 
 /// A 32-bit constant as hex and as decimal.
 #[derive(Serialize)]
@@ -136,6 +136,9 @@ impl EndpointView {
         container_id: String,
         labels: Vec<String>,
     ) -> Self {
+        let defines = shape.features.defines();
+        let [features @ .., local_delivery_metrics] =
+            defines.map(|(name, on)| Define::of(name, on));
         let id = format!("{:05}", facts.id);
         let own_conntrack = shape.options.get("ConntrackLocal") == Some(1);
         let ct_scope = if own_conntrack { id.as_str() } else { "global" };
@@ -162,11 +165,8 @@ impl EndpointView {
             ct_map_any6: prefix.map(&format!("ct_any6_{ct_scope}")),
             ct_map_size_tcp: shape.ct_tcp,
             ct_map_size_any: shape.ct_any,
-            features: routing(shape.features),
-            local_delivery_metrics: Define::of(
-                "LOCAL_DELIVERY_METRICS",
-                shape.features.local_delivery_metrics,
-            ),
+            features,
+            local_delivery_metrics,
             options: shape
                 .options
                 .iter()
@@ -177,19 +177,6 @@ impl EndpointView {
                 .collect(),
         }
     }
-}
-
-/// The features that stand together in the header.
-fn routing(features: Features) -> [Define; 4] {
-    [
-        Define::of(
-            "FORCE_LOCAL_POLICY_EVAL_AT_SOURCE",
-            features.force_local_policy_eval_at_source,
-        ),
-        Define::of("ENABLE_ROUTING", features.routing),
-        Define::of("ENABLE_ARP_RESPONDER", features.arp_responder),
-        Define::of("ENABLE_HOST_REDIRECT", features.host_redirect),
-    ]
 }
 
 fn octets(bytes: &[u8]) -> String {

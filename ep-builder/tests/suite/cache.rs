@@ -51,7 +51,7 @@ impl Sound {
     }
 
     fn cache(&self) -> TemplateCache {
-        TemplateCache::open(&self.node.path("state/templates"), Duration::from_secs(60)).unwrap()
+        TemplateCache::open(&self.node.path("state/templates"), Duration::from_mins(1)).unwrap()
     }
 
     fn compiled(&self) -> Compiled {
@@ -85,16 +85,16 @@ const POISONINGS: &[Poisoning] = &[
     ("was altered", |entry| flip(&entry.join("bpf_lxc.o"))),
     ("bytes", |entry| truncate(&entry.join("bpf_lxc.o"))),
     ("manifest.json is damaged", |entry| {
-        truncate(&entry.join("manifest.json"))
+        truncate(&entry.join("manifest.json"));
     }),
     ("manifest.json is damaged", |entry| {
-        put(entry.join("manifest.json"), [0; 300])
+        put(entry.join("manifest.json"), [0; 300]);
     }),
     ("cannot read", |entry| {
-        fs::remove_file(entry.join("bpf_lxc.o")).unwrap()
+        fs::remove_file(entry.join("bpf_lxc.o")).unwrap();
     }),
     ("cannot read", |entry| {
-        fs::remove_file(entry.join("manifest.json")).unwrap()
+        fs::remove_file(entry.join("manifest.json")).unwrap();
     }),
     ("cannot read", |entry| link_away(&entry.join("bpf_lxc.o"))),
     ("not a folder", link_away),
@@ -102,7 +102,7 @@ const POISONINGS: &[Poisoning] = &[
         fs::hard_link(entry.join("bpf_lxc.o"), entry.with_file_name("second-name")).unwrap();
     }),
     ("written by others", |entry| {
-        set_mode(&entry.join("bpf_lxc.o"), 0o666)
+        set_mode(&entry.join("bpf_lxc.o"), 0o666);
     }),
     ("written by others", |entry| set_mode(entry, 0o777)),
     ("not a plain file", |entry| {
@@ -188,10 +188,10 @@ fn a_foreign_owner_is_poison() {
     need!(Need::Root, Need::Tool("clang"));
     let give_away = |path: &Path| std::os::unix::fs::chown(path, Some(65_534), None).unwrap();
     check_poisoned("belongs to user 65534", |entry| {
-        give_away(&entry.join("bpf_lxc.o"))
+        give_away(&entry.join("bpf_lxc.o"));
     });
     check_poisoned("belongs to user 65534", |entry| {
-        give_away(&entry.join("manifest.json"))
+        give_away(&entry.join("manifest.json"));
     });
     check_poisoned("belongs to user 65534", give_away);
 }
@@ -248,7 +248,7 @@ fn leftovers_of_a_dead_builder_are_cleared_by_the_next() {
     let building = root.join(format!("{}.building", key(1)));
     fs::create_dir_all(building.join("work/bpf-src")).unwrap();
     put(building.join("work/bpf_lxc.o"), "half");
-    put(root.join(format!("{}.lock", key(1))), "4711").unwrap();
+    put(root.join(format!("{}.lock", key(1))), "4711");
     let headers = headers();
     sound
         .cache()

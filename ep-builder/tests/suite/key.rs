@@ -107,14 +107,13 @@ fn every_flag_and_the_compiler_s_version_change_the_key() {
     let headers = headers(&NodeConfig::default(), &EndpointConfig::default());
     let sources = sources();
     let key = TemplateKey::new(&headers, &sources, FLAGS, "clang version 14.0.6");
-    for index in 0..FLAGS.len() {
+    for (index, flag) in FLAGS.iter().enumerate() {
         let mut flags = FLAGS.to_vec();
         flags.remove(index);
         assert_ne!(
             TemplateKey::new(&headers, &sources, &flags, "clang version 14.0.6"),
             key,
-            "{}",
-            FLAGS[index]
+            "{flag}"
         );
     }
     assert_ne!(

@@ -1,0 +1,16 @@
+# shellcheck shell=sh
+# Sourced by demo.sh and bench.sh: a node in the folder $work that goes away with the script, and $weir.
+
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
+mkdir -m 0700 "$work/state"
+cat >"$work/weir.toml" <<END
+[paths]
+state_dir = "$work/state"
+bundle_dir = "$work/bundle"
+bpf_dir = "$PWD/bpf-src"
+bpf_templates_dir = "$PWD/bpf-templates"
+END
+export WEIR_CONFIG="$work/weir.toml"
+# The host's own build: `host-tuple` of .cargo/config.toml.
+weir=$(ls -t target/*/release/weir | head -n 1)
