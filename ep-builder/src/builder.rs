@@ -16,13 +16,9 @@ use crate::patch::EndpointObject;
 use crate::settings::Settings;
 use crate::shape::{self, EndpointConfig};
 use crate::sources::{Sources, read_renderer};
+use crate::state::StateLayout;
 use crate::timeline::Timeline;
-use crate::whole_file::{self, FileError};
-
-/// The folder of the templates below the state folder.
-const TEMPLATES: &str = "templates";
-/// The file that remembers the compiler's version.
-const CLANG_MEMORY: &str = "clang.json";
+use crate::whole_file::{self, FileError, TEMPORARY};
 
 /// Where a template came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +73,7 @@ impl Builder {
     /// Reads sources and templates, and opens cache and bundle.
     pub fn open(settings: Settings, search: Search) -> Result<Self, Error> {
         let bundle = Bundle::open(&settings.paths.bundle_dir)?;
-        let templates = settings.paths.state_dir.join(TEMPLATES);
+        let templates = StateLayout::new(&settings.paths.state_dir).templates();
         Self::open_at(settings, search, &templates, bundle)
     }
 
@@ -217,7 +213,7 @@ impl Builder {
     ) -> Result<Compiled, Error> {
         let state = &self.settings.paths.state_dir;
         let folder = tempfile::Builder::new()
-            .prefix(".tmp-compile-")
+            .prefix(TEMPORARY)
             .tempdir_in(state)
             .map_err(FileError::of("make a temporary folder in", state))?;
         Ok(self.compile(clang, headers, folder.path())?)
@@ -235,8 +231,12 @@ impl Builder {
 
     /// The node's compiler.
     pub fn clang(&self) -> Result<Clang, CompileError> {
-        let memory = self.settings.paths.state_dir.join(CLANG_MEMORY);
+        let memory = self.layout().clang();
         Clang::identify(self.search.find()?, &memory, &self.limits())
+    }
+
+    fn layout(&self) -> StateLayout {
+        StateLayout::new(&self.settings.paths.state_dir)
     }
 
     fn limits(&self) -> Limits {
@@ -255,7 +255,7 @@ impl Builder {
         clang: Option<&Clang>,
         notices: &mut Vec<String>,
     ) -> Result<Option<(TemplateKey, Entry, Origin)>, Error> {
-        let memory = self.settings.paths.state_dir.join(CLANG_MEMORY);
+        let memory = self.layout().clang();
         let version = clang
             .cloned()
             .or_else(|| Clang::last_known(&memory))

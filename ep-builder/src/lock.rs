@@ -66,9 +66,7 @@ impl FileLock {
             if !is_at(&file, path) {
                 return Ok(None);
             }
-            file.set_len(0)?;
-            file.rewind()?;
-            write!(file, "{}", std::process::id())?;
+            sign(&mut file).unwrap_or_default();
             Ok(Some(file))
         };
         let file = attempt().map_err(wrap)?;
@@ -84,6 +82,13 @@ impl FileLock {
         drop(self.file);
         removed
     }
+}
+
+/// Writes our process id, for those who wait. It may fail: on a full disk a lock still is a lock.
+fn sign(file: &mut File) -> io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    write!(file, "{}", std::process::id())
 }
 
 fn is_at(file: &File, path: &Path) -> bool {

@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use nix::libc::{O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK};
 
+/// How the name of everything begins that lives no longer than the process that made it.
+pub const TEMPORARY: &str = ".tmp-";
+
 /// A file operation that failed: what, on which path, why.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {op} {}", path.display())]
@@ -45,7 +48,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let error = FileError::of("write", path);
     let replace = || -> io::Result<()> {
         let mut file = tempfile::Builder::new()
-            .prefix(".tmp-")
+            .prefix(TEMPORARY)
             .tempfile_in(folder)?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;

@@ -184,6 +184,14 @@ fn gc_frees_what_a_killed_process_claimed() {
     node.weir(&["endpoint", "list"]).expect_success();
     fs::create_dir(node.state().join("00042")).unwrap();
     fs::create_dir(node.state().join("00043_next")).unwrap();
+    let (old, new) = (node.state().join(".tmp-old"), node.state().join(".tmp-new"));
+    fs::create_dir(&old).unwrap();
+    fs::create_dir(&new).unwrap();
+    let yesterday = std::time::SystemTime::now() - std::time::Duration::from_hours(24);
+    fs::File::open(&old)
+        .unwrap()
+        .set_modified(yesterday)
+        .unwrap();
     let list = node.weir(&["endpoint", "list"]);
     assert!(
         list.stdout.contains("abandoned") && list.stderr.contains("weir gc"),
@@ -196,6 +204,10 @@ fn gc_frees_what_a_killed_process_claimed() {
     );
     node.weir(&["gc"]).expect_success();
     assert!(!node.state().join("00042").exists() && !node.state().join("00043_next").exists());
+    assert!(
+        !old.exists() && new.exists(),
+        "a temporary folder that may be in use stays"
+    );
     assert!(node.weir(&["gc"]).stderr.contains("nothing to remove"));
 }
 

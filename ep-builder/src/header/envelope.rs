@@ -6,6 +6,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::escape;
 use super::record::Record;
 use crate::endpoint::Endpoint;
 
@@ -34,7 +35,38 @@ pub fn decode(header: &str) -> Result<Endpoint, EnvelopeError> {
     let (version, record) = line.split_once(':').ok_or(EnvelopeError::Separator)?;
     let version = STANDARD.decode(version).map_err(EnvelopeError::Base64)?;
     let _: String = serde_json::from_slice(&version).map_err(EnvelopeError::Record)?;
-    from_record(&STANDARD.decode(record).map_err(EnvelopeError::Base64)?)
+    let endpoint = from_record(&STANDARD.decode(record).map_err(EnvelopeError::Base64)?)?;
+    agree(header, &endpoint)?;
+    Ok(endpoint)
+}
+
+/// Holds the record against the plain lines of the same comment: base64 has no checksum, and one flipped
+/// bit of it can be another address.
+fn agree(header: &str, endpoint: &Endpoint) -> Result<(), EnvelopeError> {
+    let text = |address: Option<String>| address.unwrap_or_default();
+    let facts = [
+        (
+            "Container ID",
+            escape::comment(endpoint.container_id.as_bytes()),
+        ),
+        ("IPv6 address", text(endpoint.ipv6.map(|a| a.to_string()))),
+        ("IPv4 address", text(endpoint.ipv4.map(|a| a.to_string()))),
+        ("Identity", endpoint.identity.to_string()),
+        ("NodeMAC", endpoint.host_mac.to_string()),
+    ];
+    for (what, value) in facts {
+        let line = format!(" * {what}: {value}");
+        if !header.lines().any(|l| l == line) {
+            return Err(EnvelopeError::Disagrees(what));
+        }
+    }
+    let map = format!("_{}", endpoint.id.five_digits());
+    let named = |line: &str| line.starts_with(" * PolicyMap: ") && line.ends_with(&map);
+    if header.lines().any(named) {
+        Ok(())
+    } else {
+        Err(EnvelopeError::Disagrees("PolicyMap"))
+    }
 }
 
 /// Reads the JSON of a record: what stands inside the envelope, or a record kept in a file of its own.
@@ -52,6 +84,9 @@ pub enum EnvelopeError {
     /// The line has no colon.
     #[error("the header's {MAGIC} line is cut: no ':' between version and record")]
     Separator,
+    /// The record and the plain text beside it say different things.
+    #[error("the record in the header and its line {0:?} disagree: one of them is damaged")]
+    Disagrees(&'static str),
     /// A part is no base64.
     #[error("the header's {MAGIC} line is damaged")]
     Base64(#[source] base64::DecodeError),

@@ -15,8 +15,9 @@ use super::record::{EndpointRecord, PolicyState};
 use super::recover::{Recovery, Side};
 use super::step::{Step, Steps};
 use super::store::Store;
-use crate::endpoint::EndpointId;
-use crate::header::envelope;
+use crate::endpoint::{Endpoint, EndpointId};
+use crate::shape::{EndpointConfig, NodeConfig};
+use crate::sources::read_renderer;
 use crate::whole_file::{self, FileError};
 
 /// The most files that the folder of a generation holds.
@@ -32,9 +33,16 @@ fn open(root: &Path) -> Store {
 
 fn write(next: Next) -> Result<Written, StateError> {
     let (facts, generation) = (endpoint(next.id().get()), next.generation());
-    let header = format!("/*\n * {}\n */\n", envelope::encode(&facts).unwrap());
+    let header = shipped_header(&facts);
     let record = EndpointRecord::new(facts, None, PolicyState::default());
     next.write(format!("object {generation}").as_bytes(), &header, record)
+}
+
+fn shipped_header(facts: &Endpoint) -> String {
+    let templates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bpf-templates");
+    let (node, shape) = (NodeConfig::default(), EndpointConfig::default());
+    let renderer = read_renderer(&templates).unwrap();
+    renderer.endpoint(&node, &shape, facts).unwrap().ep_config
 }
 
 fn first(store: &Store) -> Result<(), StateError> {
@@ -224,7 +232,7 @@ fn check_recovered(root: &Path, allowed: &[(u64, u64)], at: &str) {
 
 fn check(prepare: &[Verb], verb: Verb, allowed: &[(u64, u64)]) {
     each_fault(prepare, verb, |root, _, at| {
-        check_recovered(root, allowed, at)
+        check_recovered(root, allowed, at);
     });
 }
 
@@ -301,19 +309,26 @@ fn remove_with_all_folders() {
     });
 }
 
+fn kill_build(store: &Store, step: usize) {
+    let fault = Fault {
+        step,
+        mask: 0,
+        kill: true,
+    };
+    assert!(with_fault(store.layout().root(), fault, again).met);
+}
+
 #[test]
 fn a_recovery_that_is_killed_too() {
-    fn kill_build(store: &Store, step: usize) {
-        let fault = Fault {
-            step,
-            mask: 0,
-            kill: true,
-        };
-        assert!(with_fault(store.layout().root(), fault, again).met);
-    }
     // Step 0 makes the folder, 1 to 3 write, 4 syncs, 5 swaps.
-    let before_swap: Verb = |store| Ok(kill_build(store, 5));
-    let after_swap: Verb = |store| Ok(kill_build(store, 6));
+    let before_swap: Verb = |store| {
+        kill_build(store, 5);
+        Ok(())
+    };
+    let after_swap: Verb = |store| {
+        kill_build(store, 6);
+        Ok(())
+    };
     let recover: Verb = |store| store.recover(id()).map(drop);
     check(&[first, again, fail, before_swap], recover, &[(2, 1)]);
     check(&[first, again, fail, after_swap], recover, &[(3, 2)]);

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use crate::endpoint::EndpointId;
+use crate::whole_file::TEMPORARY;
 
 /// The patched object: exactly what is loaded.
 pub const OBJECT: &str = "bpf_lxc.o";
@@ -49,6 +50,8 @@ pub enum FolderName {
     Endpoint(EndpointId, Place),
     /// A folder that other parts of weir keep there.
     Shared,
+    /// A file being written or a folder being compiled in; old ones were left by killed processes.
+    Temporary,
     /// Nothing that weir names so.
     Stranger,
 }
@@ -60,8 +63,11 @@ impl FolderName {
         let Some(name) = name.to_str() else {
             return Self::Stranger;
         };
-        if [LOCKS, TEMPLATES, IPAM].contains(&name) {
+        if [LOCKS, TEMPLATES, IPAM, CLANG].contains(&name) {
             return Self::Shared;
+        }
+        if name.starts_with(TEMPORARY) {
+            return Self::Temporary;
         }
         endpoint_folder(name).map_or(Self::Stranger, |(id, place)| Self::Endpoint(id, place))
     }
@@ -77,6 +83,7 @@ fn endpoint_folder(name: &str) -> Option<(EndpointId, Place)> {
 const LOCKS: &str = "locks";
 const TEMPLATES: &str = "templates";
 const IPAM: &str = "ipam";
+const CLANG: &str = "clang.json";
 
 /// The state root and what lies where in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,6 +125,11 @@ impl StateLayout {
     /// The template cache.
     pub fn templates(&self) -> PathBuf {
         self.root.join(TEMPLATES)
+    }
+
+    /// The file that remembers the compiler's version.
+    pub fn clang(&self) -> PathBuf {
+        self.root.join(CLANG)
     }
 
     /// The address allocator's folder.
@@ -179,6 +191,7 @@ mod tests {
             StateLayout::locks,
             StateLayout::templates,
             StateLayout::ipam,
+            StateLayout::clang,
         ] {
             let path = path(&StateLayout::new("/s"));
             assert_eq!(

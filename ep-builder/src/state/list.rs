@@ -85,7 +85,7 @@ impl Store {
                 let name = entry?.file_name();
                 match FolderName::parse(&name) {
                     FolderName::Endpoint(id, place) => endpoints.entry(id).or_default().push(place),
-                    FolderName::Shared => {}
+                    FolderName::Shared | FolderName::Temporary => {}
                     FolderName::Stranger => strangers.push(name),
                 }
             }

@@ -19,6 +19,7 @@ mod record;
 mod recover;
 mod step;
 mod store;
+mod sweep;
 
 #[cfg(test)]
 mod crash;

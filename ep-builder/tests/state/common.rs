@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use ep_builder::endpoint::{Endpoint, EndpointId};
 use ep_builder::header::envelope;
+use ep_builder::shape::{EndpointConfig, NodeConfig};
+use ep_builder::sources::read_renderer;
 use ep_builder::state::{EndpointRecord, Next, Place, PolicyState, Store, Written};
 use tempfile::TempDir;
 
@@ -46,7 +48,7 @@ impl OwnStore {
         assert!(committed.untidied.is_none());
     }
 
-    /// A file or, with an empty name, a folder of an endpoint.
+    /// A file of an endpoint.
     pub(crate) fn path(&self, id: EndpointId, place: Place, name: &str) -> PathBuf {
         self.layout().file(id, place, name)
     }
@@ -91,10 +93,10 @@ pub(crate) fn facts(id: EndpointId) -> Endpoint {
 }
 
 pub(crate) fn header(facts: &Endpoint) -> String {
-    format!(
-        "/*\n * {}\n */\n#define X 1\n",
-        envelope::encode(facts).unwrap()
-    )
+    let templates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bpf-templates");
+    let (node, shape) = (NodeConfig::default(), EndpointConfig::default());
+    let renderer = read_renderer(&templates).unwrap();
+    renderer.endpoint(&node, &shape, facts).unwrap().ep_config
 }
 
 pub(crate) fn record(id: EndpointId) -> EndpointRecord {
@@ -148,7 +150,7 @@ pub(crate) fn watched<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stat
         done.send(()).ok();
         result
     });
-    let timeout = wait.recv_timeout(Duration::from_secs(120));
+    let timeout = wait.recv_timeout(Duration::from_mins(5));
     assert_ne!(
         timeout,
         Err(mpsc::RecvTimeoutError::Timeout),

@@ -119,15 +119,15 @@ const REPLACEMENTS: [(&str, Replace); 7] = [
         overwrite(&path.join("x"), b"x");
     }),
     ("symlink to the very content", |path, good| {
-        symlink(good, path).unwrap()
+        symlink(good, path).unwrap();
     }),
     ("dangling symlink", |path, _| {
-        symlink("nowhere", path).unwrap()
+        symlink("nowhere", path).unwrap();
     }),
     ("FIFO", |path, _| mkfifo(path, Mode::S_IRUSR).unwrap()),
     // Sparse: it takes no room, and would take 65 MiB to read.
     ("huge", |path, _| {
-        fs::File::create(path).unwrap().set_len(65 << 20).unwrap()
+        fs::File::create(path).unwrap().set_len(65 << 20).unwrap();
     }),
 ];
 
@@ -167,7 +167,7 @@ fn unreadable() {
         for file in FILES {
             let own = OwnStore::with(2665, 1);
             let path = own.path(id(2665), Place::Live, file);
-            fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
             if fs::read(&path).is_ok() {
                 // Root reads it all the same, and so does the store.
                 assert!(own.verify(id(2665)).is_empty());
@@ -187,10 +187,10 @@ fn the_folder_itself_replaced() {
             }
             let own = OwnStore::with(2665, 1);
             own.build(id(7));
-            let path = own.path(id(2665), Place::Live, "");
+            let path = own.layout().folder(id(2665), Place::Live);
             let good = own.root.path().join("good");
             fs::rename(&path, &good).unwrap();
-            replace(path.parent().unwrap().join("02665").as_path(), &good);
+            replace(&path, &good);
             assert!(own.read(id(2665)).is_err(), "{what}");
             assert!(own.read_object(id(2665)).is_err(), "{what}");
             assert!(!own.verify(id(2665)).is_empty(), "{what}");

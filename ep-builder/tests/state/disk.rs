@@ -7,6 +7,9 @@ use std::process::Command;
 
 use ep_builder::state::{Place, StateError, Store};
 
+use weir_tests::need;
+use weir_tests::need::Need;
+
 use crate::common::{
     again, facts, header, id, inside_child, names, object, open, overwrite, record, write,
 };
@@ -21,37 +24,15 @@ fn on_small_tmpfs(test: &str, body: fn(&Path)) {
         return body(&folder);
     }
     let wrapper = ["unshare", "--mount", "--propagation", "private", "--"];
-    let able = Command::new(wrapper[0])
-        .args(&wrapper[1..])
-        .arg("true")
-        .output();
-    if !able.is_ok_and(|output| output.status.success()) {
-        return skip(test, "needs root privileges and the program unshare");
-    }
     let folder = tempfile::tempdir().unwrap();
     let output = again(&wrapper, test, folder.path()).output().unwrap();
-    let text = [output.stdout, output.stderr]
+    let said = [output.stdout, output.stderr]
         .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
         .concat();
     assert!(
-        output.status.success() && text.contains("1 passed"),
-        "{text}"
+        output.status.success() && said.contains("1 passed"),
+        "{said}"
     );
-}
-
-/// Under CI a missing need is a failure; elsewhere it is counted through the file of `WEIR_SKIP_LOG`.
-fn skip(test: &str, reason: &str) {
-    let ci = std::env::var("CI").unwrap_or_default();
-    assert!(
-        ["", "0", "false"].contains(&ci.as_str()),
-        "{test} {reason}; CI is set, so it may not be skipped"
-    );
-    let line = format!("{test}: {reason}\n");
-    eprint!("{line}");
-    if let Some(log) = std::env::var_os("WEIR_SKIP_LOG") {
-        let log = fs::OpenOptions::new().append(true).create(true).open(log);
-        log.unwrap().write_all(line.as_bytes()).unwrap();
-    }
 }
 
 fn mount(arguments: &[&str], folder: &Path) {
@@ -82,13 +63,14 @@ fn check_intact(store: &Store, folder: &Path, at: &str) {
     assert!(faults.is_empty(), "{at}: {faults:?}");
     assert_eq!(store.read_object(id(9)).unwrap(), object(1), "{at}");
     assert_eq!(store.list().unwrap().len(), 1, "{at}");
-    let endpoint = |name: &String| name.starts_with("0");
+    let endpoint = |name: &String| name.starts_with('0');
     let left: Vec<_> = names(folder).into_iter().filter(endpoint).collect();
     assert_eq!(left, ["00009"], "{at}");
 }
 
 #[test]
 fn a_full_disk_leaves_the_old_state() {
+    need!(Need::Root, Need::Tool("unshare"));
     on_small_tmpfs("disk::a_full_disk_leaves_the_old_state", |folder| {
         let store = open(folder);
         first(&store);
@@ -132,6 +114,7 @@ fn fill(path: &Path) {
 
 #[test]
 fn a_read_only_disk_can_be_read() {
+    need!(Need::Root, Need::Tool("unshare"));
     on_small_tmpfs("disk::a_read_only_disk_can_be_read", |folder| {
         first(&open(folder));
         mount(&["-o", "remount,ro"], folder);

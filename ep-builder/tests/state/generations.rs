@@ -34,7 +34,7 @@ fn a_commit_keeps_the_one_before() {
     assert_eq!(generations(&own), (3, Some(2)));
     assert_eq!(own.names(), ["00009", "00009_prev", "locks"]);
     assert_eq!(
-        names(&own.path(id(9), Place::Live, "")),
+        names(&own.layout().folder(id(9), Place::Live)),
         [OBJECT, RECORD, EP_CONFIG_H]
     );
     let loaded = own.read(id(9)).unwrap();
@@ -53,7 +53,10 @@ fn a_failure_is_kept_beside_until_the_next_success() {
     own.begin(id(9)).unwrap().fail("second").unwrap();
     assert_eq!(own.names(), ["00009", "00009_next_fail", "locks"]);
     assert_eq!(own.read_log(id(9)).unwrap().unwrap(), "second");
-    assert_eq!(names(&own.path(id(9), Place::Failed, "")), ["build.log"]);
+    assert_eq!(
+        names(&own.layout().folder(id(9), Place::Failed)),
+        ["build.log"]
+    );
     assert_eq!(own.read(id(9)).unwrap().record.generation, 1);
     own.build(id(9));
     assert_eq!(own.names(), ["00009", "00009_prev", "locks"]);
@@ -95,8 +98,8 @@ fn only_what_is_whole_is_rolled_back_to_or_kept() {
 fn a_damaged_live_one_gives_way_to_a_whole_next_one() {
     let own = OwnStore::with(9, 1);
     let (live, next) = (
-        own.path(id(9), Place::Live, ""),
-        own.path(id(9), Place::Next, ""),
+        own.layout().folder(id(9), Place::Live),
+        own.layout().folder(id(9), Place::Next),
     );
     std::fs::create_dir(&next).unwrap();
     for file in [RECORD, EP_CONFIG_H, OBJECT] {
@@ -181,7 +184,7 @@ fn one_builder_at_a_time_and_the_others_do_not_wait_for_ever() {
     own.build(id(8));
     let own = &own;
     thread::scope(|scope| {
-        let patient = open(own.root.path()).with_lock_wait(Duration::from_secs(60));
+        let patient = open(own.root.path()).with_lock_wait(Duration::from_mins(1));
         let waiter = scope.spawn(move || write(patient.begin(id(9)).unwrap()).commit().unwrap());
         thread::sleep(Duration::from_millis(20));
         write(next).commit().unwrap();

@@ -43,7 +43,7 @@ fn every_status_side_by_side() {
     overwrite(&own.path(id(4), Place::Live, RECORD), b"");
     overwrite(&own.path(id(4), Place::Live, EP_CONFIG_H), b"");
     let claim = own.claim_id(id(6)).unwrap();
-    fs::create_dir(own.path(id(7), Place::Live, "")).unwrap();
+    fs::create_dir(own.layout().folder(id(7), Place::Live)).unwrap();
     write(own.claim_id(id(8)).unwrap().begin().unwrap())
         .fail("why")
         .unwrap();
@@ -91,7 +91,7 @@ fn a_list_finishes_what_a_killed_process_left() {
         "it is being built"
     );
     drop(next);
-    fs::create_dir(own.path(id(9), Place::Next, "")).unwrap();
+    fs::create_dir(own.layout().folder(id(9), Place::Next)).unwrap();
     assert_eq!(listed(&own), ["9 ok 1"]);
     assert_eq!(own.names(), ["00009", "locks"]);
 }

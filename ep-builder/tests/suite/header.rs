@@ -108,7 +108,10 @@ fn golden_record_decodes_to_the_endpoint() {
     // The golden line carries another magic; the record behind it is what counts.
     let golden = GOLDEN.lines().nth(1).unwrap();
     let ours = format!(" * WEIR_BASE64_IjEuMCI=:{}", record_of(golden));
-    assert_eq!(envelope::decode(&ours).unwrap(), endpoint_2665());
+    assert_eq!(
+        envelope::decode(&GOLDEN.replace(golden, &ours)).unwrap(),
+        endpoint_2665()
+    );
 }
 
 #[test]
@@ -136,7 +139,7 @@ fn header_decodes_to_the_endpoint_it_was_rendered_from() {
 #[test]
 fn a_cut_header_is_an_error_at_every_offset() {
     let header = render(&endpoint_2665());
-    let end = header.find("\n * \n").unwrap();
+    let end = header.find("\n */\n").unwrap();
     for cut in 0..end {
         assert!(envelope::decode(&header[..cut]).is_err(), "cut at {cut}");
     }
@@ -168,5 +171,29 @@ fn templates_are_strict() {
     ] {
         let text = error(ep, node);
         assert!(want.iter().all(|w| text.contains(w)), "{text}");
+    }
+}
+
+#[test]
+fn a_record_that_disagrees_with_the_plain_lines_is_damaged() {
+    let header = render(&endpoint_2665());
+    let mut other = endpoint_2665();
+    for (change, what) in [
+        (
+            (|e| e.ipv4 = Some([10, 11, 255, 105].into())) as fn(&mut Endpoint),
+            "IPv4 address",
+        ),
+        (|e| e.ipv6 = Some(Ipv6Addr::LOCALHOST), "IPv6 address"),
+        (|e| e.identity += 1, "Identity"),
+        (|e| e.host_mac.0[5] ^= 1, "NodeMAC"),
+        (|e| e.container_id.push('x'), "Container ID"),
+        (|e| e.id = EndpointId::new(2666).unwrap(), "PolicyMap"),
+    ] {
+        change(&mut other);
+        let record = envelope::encode(&other).unwrap();
+        let mixed = header.replace(header.lines().nth(1).unwrap(), &format!(" * {record}"));
+        let error = envelope::decode(&mixed).unwrap_err().to_string();
+        assert!(error.contains(what), "{what}: {error}");
+        other = endpoint_2665();
     }
 }

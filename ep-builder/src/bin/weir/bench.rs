@@ -8,7 +8,7 @@ use ep_builder::patch::Template;
 use ep_builder::settings::Settings;
 use ep_builder::state::{EndpointRecord, PolicyState, Store};
 use ep_builder::timeline::Timeline;
-use ep_builder::whole_file::FileError;
+use ep_builder::whole_file::{FileError, TEMPORARY};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -35,7 +35,7 @@ pub(crate) fn template(node: &Node, rounds: u32, screen: &Screen) -> Result<(), 
     let state = &node.settings.paths.state_dir;
     std::fs::create_dir_all(state).map_err(FileError::of("make folder", state))?;
     let folder = tempfile::Builder::new()
-        .prefix(".tmp-bench-")
+        .prefix(TEMPORARY)
         .tempdir_in(state)
         .map_err(FileError::of("make a temporary folder in", state))?;
     let mut settings = node.settings.clone();

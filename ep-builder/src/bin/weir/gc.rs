@@ -1,5 +1,7 @@
 //! `weir gc`: what killed processes left, and templates nobody uses.
 
+use std::path::PathBuf;
+
 use ep_builder::state::{Entry, Status};
 use serde::Serialize;
 
@@ -48,6 +50,13 @@ fn endpoints(node: &Node, dry_run: bool) -> Result<Vec<Removed>, Failure> {
             removed.push(Removed::new(format!("endpoint {id}"), why));
         }
     }
+    let temporary = |path: PathBuf| {
+        Removed::new(
+            path.display().to_string(),
+            "left by a process that was killed",
+        )
+    };
+    removed.extend(store.sweep(dry_run)?.into_iter().map(temporary));
     Ok(removed)
 }
 

@@ -45,6 +45,7 @@ fn parse(bytes: &[u8]) -> Result<Endpoint, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ep_builder::shape::{EndpointConfig, NodeConfig};
 
     #[test]
     fn reads_all_three_forms() {
@@ -54,7 +55,14 @@ mod tests {
             parse(&serde_json::to_vec(&endpoint).unwrap()),
             Ok(endpoint.clone())
         );
-        let header = format!("/*\n * {}\n */\n", envelope::encode(&endpoint).unwrap());
+        let templates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bpf-templates");
+        let renderer = ep_builder::sources::read_renderer(&templates).unwrap();
+        let headers = renderer.endpoint(
+            &NodeConfig::default(),
+            &EndpointConfig::default(),
+            &endpoint,
+        );
+        let header = headers.unwrap().ep_config;
         assert_eq!(parse(header.as_bytes()), Ok(endpoint));
     }
 

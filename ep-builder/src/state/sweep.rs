@@ -1,0 +1,46 @@
+//! What killed processes left in the state root under names of their own.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use super::error::StateError;
+use super::layout::FolderName;
+use super::store::Store;
+use crate::whole_file::{self, FileError};
+
+/// Longer than any compile may take (`[clang] timeout_seconds` is an hour at most).
+const OLD: Duration = Duration::from_hours(2);
+
+impl Store {
+    /// Removes temporary files and folders that no running process can still be using, and says which.
+    /// With `dry_run` it only says which.
+    pub fn sweep(&self, dry_run: bool) -> Result<Vec<PathBuf>, StateError> {
+        let root = self.layout().root();
+        let wrap = |source| FileError {
+            op: "list",
+            path: root.to_owned(),
+            source,
+        };
+        let mut swept = Vec::new();
+        for entry in fs::read_dir(root).map_err(wrap)? {
+            let entry = entry.map_err(wrap)?;
+            if !matches!(FolderName::parse(&entry.file_name()), FolderName::Temporary) {
+                continue;
+            }
+            // One that vanishes now was in use until now.
+            let changed = entry.metadata().and_then(|metadata| metadata.modified());
+            let age = changed
+                .ok()
+                .and_then(|time| SystemTime::now().duration_since(time).ok());
+            if age.is_some_and(|age| age >= OLD) {
+                if !dry_run {
+                    whole_file::remove(&entry.path())?;
+                }
+                swept.push(entry.path());
+            }
+        }
+        swept.sort_unstable();
+        Ok(swept)
+    }
+}
