@@ -5,13 +5,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::cache::{Bundle, CacheError, Entry, Recipe, TemplateCache};
+use crate::cache::{Bundle, BundleError, CacheError, Entry, Recipe, TemplateCache};
 use crate::compile::{Clang, CompileError, Compiled, FLAGS, Limits, Search, compile};
 use crate::elf::constant_sites;
 use crate::endpoint::{Endpoint, EndpointValues};
 use crate::error::{Error, chain};
 use crate::header::{Headers, Renderer};
 use crate::key::TemplateKey;
+use crate::lock::LockError;
 use crate::patch::EndpointObject;
 use crate::settings::Settings;
 use crate::shape::{self, EndpointConfig};
@@ -44,6 +45,9 @@ pub struct Obtained {
     pub notices: Vec<String>,
 }
 
+/// A template that is there.
+type Found = (TemplateKey, Entry, Origin);
+
 /// An endpoint's object, ready to be kept and loaded.
 #[derive(Debug)]
 pub struct Built {
@@ -66,36 +70,44 @@ pub struct Builder {
     renderer: Renderer,
     cache: TemplateCache,
     bundle: Option<Bundle>,
+    /// What was wrong when the node was opened.
+    notices: Vec<String>,
     search: Search,
 }
 
 impl Builder {
     /// Reads sources and templates, and opens cache and bundle.
     pub fn open(settings: Settings, search: Search) -> Result<Self, Error> {
-        let bundle = Bundle::open(&settings.paths.bundle_dir)?;
         let templates = StateLayout::new(&settings.paths.state_dir).templates();
+        let bundle = Bundle::open(&settings.paths.bundle_dir);
         Self::open_at(settings, search, &templates, bundle)
     }
 
     /// A builder whose templates all go to `folder`, as a bundle for other nodes.
     pub fn open_bundle(settings: Settings, search: Search, folder: &Path) -> Result<Self, Error> {
-        Self::open_at(settings, search, folder, None)
+        Self::open_at(settings, search, folder, Ok(None))
     }
 
     fn open_at(
         settings: Settings,
         search: Search,
         templates: &Path,
-        bundle: Option<Bundle>,
+        bundle: Result<Option<Bundle>, BundleError>,
     ) -> Result<Self, Error> {
         shape::validate(&settings.node, &settings.endpoint)?;
         let paths = &settings.paths;
         whole_file::private_folder(&paths.state_dir)?;
+        // A bundle that cannot be used is no reason to fail while the cache or the compiler can serve.
+        let (bundle, notice) = match bundle {
+            Ok(bundle) => (bundle, None),
+            Err(error) => (None, Some(chain(&error))),
+        };
         Ok(Self {
             sources: Sources::read(&paths.bpf_dir)?,
             renderer: read_renderer(&paths.bpf_templates_dir)?,
             cache: TemplateCache::open(templates, settings.cache.lock_timeout)?,
             bundle,
+            notices: notice.into_iter().collect(),
             search,
             settings,
         })
@@ -158,11 +170,9 @@ impl Builder {
         shape::validate(&self.settings.node, shape)?;
         let headers = self.renderer.template(&self.settings.node, shape)?;
         timeline.mark("render");
-        let clang = self.clang();
-        timeline.mark("clang");
-        let mut notices = Vec::new();
-        let found = self.find(&headers, clang.as_ref().ok(), &mut notices)?;
-        timeline.mark("key and cache");
+        let mut notices = self.notices.clone();
+        let found = self.find(&headers, &mut notices)?;
+        timeline.mark("find");
         if let Some((key, entry, origin)) = found {
             return Ok(Obtained {
                 key,
@@ -171,10 +181,23 @@ impl Builder {
                 notices,
             });
         }
-        let clang = clang.map_err(CacheError::from)?;
+        let clang = self.clang().map_err(|error| self.nothing_to_use(error))?;
+        timeline.mark("clang");
         let obtained = self.compile_template(shape, &headers, &clang, notices)?;
         timeline.mark("compile");
         Ok(obtained)
+    }
+
+    /// Neither a template nor a compiler: says what the bundle has to do with it.
+    fn nothing_to_use(&self, source: CompileError) -> Error {
+        match &self.bundle {
+            Some(bundle) => Error::NotBundled {
+                bundle: bundle.root().to_owned(),
+                compiler: bundle.compiler.clone(),
+                source,
+            },
+            None => source.into(),
+        }
     }
 
     /// Compiles the endpoint's own header, with no template: what `--direct` shows and the equivalence
@@ -231,8 +254,7 @@ impl Builder {
 
     /// The node's compiler.
     pub fn clang(&self) -> Result<Clang, CompileError> {
-        let memory = self.layout().clang();
-        Clang::identify(self.search.find()?, &memory, &self.limits())
+        Clang::identify(&self.search, &self.layout().clang(), &self.limits())
     }
 
     fn layout(&self) -> StateLayout {
@@ -247,23 +269,15 @@ impl Builder {
         }
     }
 
-    /// Looks in the cache, then in the bundle. A compiler that is gone has left its templates: its last
-    /// known version still names them.
-    fn find(
-        &self,
-        headers: &Headers,
-        clang: Option<&Clang>,
-        notices: &mut Vec<String>,
-    ) -> Result<Option<(TemplateKey, Entry, Origin)>, Error> {
-        let memory = self.layout().clang();
-        let version = clang
-            .cloned()
-            .or_else(|| Clang::last_known(&memory))
-            .map(|clang| clang.version);
-        if let Some(version) = version {
-            let key = self.key(headers, &version);
-            if let Some(entry) = self.cache.get(key, notices)? {
-                return Ok(Some((key, entry, Origin::Cache)));
+    /// Looks in the cache, then in the bundle; starts no process.
+    fn find(&self, headers: &Headers, notices: &mut Vec<String>) -> Result<Option<Found>, Error> {
+        if let Some(clang) = Clang::known(&self.search, &self.layout().clang()) {
+            let key = self.key(headers, &clang.version);
+            match self.cache.get(key, notices) {
+                Ok(Some(entry)) => return Ok(Some((key, entry, Origin::Cache))),
+                Ok(None) => {}
+                Err(error @ CacheError::Lock(LockError::Busy { .. })) => return Err(error.into()),
+                Err(error) => notices.push(format!("the cache was passed over: {}", chain(&error))),
             }
         }
         let Some(bundle) = &self.bundle else {
@@ -273,10 +287,9 @@ impl Builder {
         match bundle.get(key) {
             Ok(entry) => Ok(entry.map(|entry| (key, entry, Origin::Bundle))),
             Err(poison) => {
-                let folder = bundle.folder(key);
                 notices.push(format!(
                     "bundled template {} was not used because {}; reinstall the package",
-                    folder.display(),
+                    bundle.folder(key).display(),
                     chain(&poison)
                 ));
                 Ok(None)
@@ -299,7 +312,7 @@ impl Builder {
             compiler: &clang.version,
             shape: shape::summary(&self.settings.node, shape),
         };
-        let obtained = self.cache.get_or_build(recipe, |folder| {
+        let obtained = self.cache.get_or_build(&recipe, |folder| {
             let compiled = self.compile(clang, headers, folder)?;
             cpu = Some(compiled.cpu);
             Ok(compiled)

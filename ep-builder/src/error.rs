@@ -1,10 +1,12 @@
 //! The error of a build: each variant names the stage that failed, and so the file to open.
 
 use std::error::Error as StdError;
+use std::path::PathBuf;
 
 use crate::cache::{BundleError, CacheError};
 use crate::compile::CompileError;
 use crate::header::RenderError;
+use crate::lock::LockError;
 use crate::shape::ShapeError;
 use crate::sources::SourceError;
 use crate::whole_file::FileError;
@@ -27,6 +29,19 @@ pub enum Error {
     /// The bundle.
     #[error(transparent)]
     Bundle(#[from] BundleError),
+    /// There is a bundle, and it does not have what is asked for; nor is there a compiler.
+    #[error(
+        "the bundle {} (made by {compiler}) has no template for this configuration and these sources, and none can be compiled",
+        bundle.display()
+    )]
+    NotBundled {
+        /// The bundle's folder.
+        bundle: PathBuf,
+        /// Who compiled it.
+        compiler: String,
+        /// Why there is no compiler.
+        source: CompileError,
+    },
     /// A compilation without a template.
     #[error(transparent)]
     Compile(#[from] CompileError),
@@ -40,7 +55,11 @@ impl Error {
     pub fn advice(&self) -> Option<&'static str> {
         match self {
             Self::Compile(error) | Self::Cache(CacheError::Compile(error)) => Some(error.advice()),
-            Self::File(_) | Self::Cache(CacheError::File(_)) => {
+            Self::NotBundled { .. } => Some(
+                "install the bundle of this very version, or clang 14 or newer; `weir template build --bundle DIR` makes a bundle where there is one",
+            ),
+            Self::File(_)
+            | Self::Cache(CacheError::File(_) | CacheError::Lock(LockError::File(_))) => {
                 Some("check free space, owner and permissions of [paths] state_dir")
             }
             _ => None,

@@ -1,12 +1,12 @@
 //! The key of a template: a digest of everything that decides its bytes, and of nothing else.
 
 use std::fmt;
-use std::fmt::Write as _;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::digest::hex;
 use crate::header::{EP_CONFIG, Headers, NODE_CONFIG};
 use crate::sources::Sources;
 
@@ -53,21 +53,6 @@ impl TemplateKey {
     pub fn short(self) -> String {
         self.to_string().chars().take(8).collect()
     }
-}
-
-/// Lower-case hex of a SHA-256.
-pub fn sha256_hex(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(64), |mut text, byte| {
-            // Writing to a String cannot fail.
-            write!(text, "{byte:02x}").unwrap_or_default();
-            text
-        })
 }
 
 impl fmt::Display for TemplateKey {

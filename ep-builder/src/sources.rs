@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::header::{EP_CONFIG, NODE_CONFIG, RenderError, Renderer};
@@ -58,6 +59,7 @@ fn collect(
     files: &mut Vec<SourceFile>,
 ) -> Result<(), SourceError> {
     let folder = root.join(below);
+    refuse_public(&folder)?;
     let wrap = |source| {
         SourceError::Read(FileError {
             op: "read folder",
@@ -71,14 +73,36 @@ fn collect(
     for entry in fs::read_dir(&folder).map_err(wrap)? {
         let entry = entry.map_err(wrap)?;
         let path = below.join(entry.file_name());
-        if entry.file_type().map_err(wrap)?.is_dir() {
+        let kind = entry.file_type().map_err(wrap)?;
+        if kind.is_symlink() && (is_source(&path) || root.join(&path).is_dir()) {
+            return Err(SourceError::Symlink {
+                path: root.join(path),
+            });
+        }
+        if kind.is_dir() {
             collect(root, &path, depth - 1, files)?;
         } else if is_source(&path) {
-            let bytes = whole_file::read(&root.join(&path), FILE_LIMIT)?;
+            let bytes = read_source(&root.join(&path))?;
             files.push(SourceFile { path, bytes });
         }
     }
     Ok(())
+}
+
+/// What is compiled runs in the kernel: a file that anybody may write is nobody's word.
+fn refuse_public(path: &Path) -> Result<(), SourceError> {
+    let metadata = fs::metadata(path).map_err(FileError::of("read", path))?;
+    if metadata.mode() & 0o002 != 0 {
+        return Err(SourceError::Public {
+            path: path.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+fn read_source(path: &Path) -> Result<Vec<u8>, SourceError> {
+    refuse_public(path)?;
+    Ok(whole_file::read(path, FILE_LIMIT)?)
 }
 
 fn is_source(path: &Path) -> bool {
@@ -92,7 +116,7 @@ fn is_source(path: &Path) -> bool {
 pub fn read_renderer(root: &Path) -> Result<Renderer, SourceError> {
     let read = |name: &str| -> Result<String, SourceError> {
         let path = root.join(format!("{name}.hbs"));
-        let bytes = whole_file::read(&path, FILE_LIMIT)?;
+        let bytes = read_source(&path)?;
         String::from_utf8(bytes).map_err(|source| SourceError::Utf8 { path, source })
     };
     Ok(Renderer::new(&read(EP_CONFIG)?, &read(NODE_CONFIG)?)?)
@@ -109,6 +133,18 @@ pub enum SourceError {
     NoMain {
         /// The folder.
         root: PathBuf,
+    },
+    /// A symlink would make the sources depend on what lies elsewhere.
+    #[error("{} is a symbolic link: the datapath's sources must be plain files and folders", path.display())]
+    Symlink {
+        /// The link.
+        path: PathBuf,
+    },
+    /// Anybody could have written it.
+    #[error("{} can be written by everybody: take that right away (chmod o-w), it is compiled into the kernel's datapath", path.display())]
+    Public {
+        /// The file or folder.
+        path: PathBuf,
     },
     /// A loop of mounts or a wrong folder.
     #[error("{} lies {DEPTH_LIMIT} folders deep: it is not the folder of the datapath's sources ([paths] bpf_dir)", root.display())]

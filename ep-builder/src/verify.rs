@@ -1,14 +1,10 @@
 //! Checking a template that is there against what it says it was made from.
 
-use std::path::Path;
-
 use crate::builder::Builder;
 use crate::cache::Entry;
 use crate::compile::FLAGS;
 use crate::error::Error;
-use crate::header::{EP_CONFIG, Headers, NODE_CONFIG};
 use crate::key::TemplateKey;
-use crate::whole_file::{self, FileError};
 
 /// What a check of a template found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,18 +21,14 @@ pub enum Verified {
     Different,
 }
 
-const HEADER_LIMIT: u64 = 1 << 20;
-
 impl Builder {
-    /// Checks a template that was read from `folder`: whether its headers and our sources give its key,
-    /// and with `rebuild` whether compiling them again gives its bytes.
-    pub fn verify(&self, folder: &Path, entry: &Entry, rebuild: bool) -> Result<Verified, Error> {
-        let headers = Headers {
-            ep_config: read(folder, EP_CONFIG)?,
-            node_config: read(folder, NODE_CONFIG)?,
-        };
+    /// Checks a template: whether its headers and our sources give its key, and with `rebuild` whether
+    /// compiling them again gives its bytes. That its files are what was written, reading it has proved.
+    pub fn verify(&self, entry: &Entry, rebuild: bool) -> Result<Verified, Error> {
         let manifest = &entry.manifest;
-        if TemplateKey::new(&headers, self.sources(), FLAGS, &manifest.compiler) != manifest.key {
+        if TemplateKey::new(&entry.headers, self.sources(), FLAGS, &manifest.compiler)
+            != manifest.key
+        {
             return Ok(Verified::OtherSources);
         }
         if !rebuild {
@@ -46,7 +38,7 @@ impl Builder {
         if clang.version != manifest.compiler {
             return Ok(Verified::OtherCompiler(clang.version));
         }
-        let again = self.compile_aside(&clang, &headers)?;
+        let again = self.compile_aside(&clang, &entry.headers)?;
         let same = again.object == entry.template.bytes();
         Ok(if same {
             Verified::Identical
@@ -54,11 +46,4 @@ impl Builder {
             Verified::Different
         })
     }
-}
-
-fn read(folder: &Path, name: &str) -> Result<String, FileError> {
-    let path = folder.join(name);
-    let bytes = whole_file::read(&path, HEADER_LIMIT)?;
-    // A header that is no text gives another key, which is what is asked.
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -9,7 +9,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
-use nix::libc::{O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK};
+use nix::libc::{ELOOP, O_CLOEXEC, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK};
 
 /// How the name of everything begins that lives no longer than the process that made it.
 pub const TEMPORARY: &str = ".tmp-";
@@ -44,7 +44,7 @@ impl FileError {
 
 /// Replaces `path` by `bytes` with mode 0600. A reader meets the old file or the new one.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    let folder = path.parent().unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     let error = FileError::of("write", path);
     let replace = || -> io::Result<()> {
         let mut file = tempfile::Builder::new()
@@ -56,6 +56,22 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
         File::open(folder)?.sync_all()
     };
     replace().map_err(error)
+}
+
+/// A name without a folder lies in the current one.
+fn folder_of(path: &Path) -> &Path {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
+}
+
+/// Writes what a person asked for to the place they named: through symlinks, into devices and pipes, with
+/// the mode their umask gives.
+pub fn write_output(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    File::create(path)
+        .and_then(|mut file| file.write_all(bytes))
+        .map_err(FileError::of("write", path))
 }
 
 /// Writes a file of a private scratch folder: not durable, and nobody else reads it.
@@ -71,38 +87,55 @@ pub fn write_scratch(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 
 /// Opens a plain file for reading; refuses symlinks, FIFOs, devices and folders, and never blocks.
 pub fn open_plain(path: &Path) -> Result<(File, fs::Metadata), FileError> {
-    let open = || -> io::Result<(File, fs::Metadata)> {
-        let file = OpenOptions::new()
-            .read(true)
-            .custom_flags(O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
-            .open(path)?;
-        let metadata = file.metadata()?;
-        if metadata.is_file() {
-            Ok((file, metadata))
-        } else {
-            Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "it is not a plain file",
-            ))
-        }
-    };
-    open().map_err(FileError::of("read", path))
+    open_for_reading(path, O_NOFOLLOW).map_err(FileError::of("read", path))
 }
 
 /// Reads a plain file of at most `limit` bytes.
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
-    let (file, metadata) = open_plain(path)?;
-    let take = || -> io::Result<Vec<u8>> {
-        let mut bytes =
-            Vec::with_capacity(usize::try_from(metadata.size().min(limit)).unwrap_or(0) + 1);
-        file.take(limit + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > limit {
-            let text = format!("it is larger than {limit} bytes");
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
-        }
-        Ok(bytes)
-    };
-    take().map_err(FileError::of("read", path))
+    let (file, _) = open_plain(path)?;
+    read_open(file, limit).map_err(FileError::of("read", path))
+}
+
+/// As [`read`], through symlinks: for files that a person named. A configuration mounted from a Kubernetes
+/// `ConfigMap` is one.
+pub fn read_named(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
+    open_for_reading(path, 0)
+        .and_then(|(file, _)| read_open(file, limit))
+        .map_err(FileError::of("read", path))
+}
+
+fn open_for_reading(path: &Path, flags: i32) -> io::Result<(File, fs::Metadata)> {
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+        .open(path)
+        .map_err(|error| match error.raw_os_error() {
+            Some(ELOOP) => io::Error::new(
+                error.kind(),
+                "it is a symbolic link, and those are not followed here",
+            ),
+            _ => error,
+        })?;
+    let metadata = file.metadata()?;
+    if metadata.is_file() {
+        Ok((file, metadata))
+    } else {
+        Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it is not a plain file",
+        ))
+    }
+}
+
+/// Reads an open file to its end, which must come within `limit` bytes.
+pub fn read_open(file: impl Read, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        let text = format!("it is larger than {limit} bytes");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
+    }
+    Ok(bytes)
 }
 
 /// Makes `path` and its parents with mode 0700 where they are missing; refuses a folder that others
@@ -196,6 +229,19 @@ mod tests {
         ] {
             assert!(read(odd, 100).is_err(), "{}", odd.display());
         }
+    }
+
+    #[test]
+    fn output_goes_through_what_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let (plain, link) = (folder.path().join("p"), folder.path().join("l"));
+        std::os::unix::fs::symlink(&plain, &link).unwrap();
+        write_output(&link, b"one").unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(read_named(&link, 3).unwrap(), b"one");
+        write_output(Path::new("/dev/null"), b"two").unwrap();
+        assert!(!fs::metadata("/dev/null").unwrap().is_file());
+        assert_eq!(folder_of(Path::new("name")), Path::new("."));
     }
 
     #[test]

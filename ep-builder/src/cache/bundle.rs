@@ -30,11 +30,16 @@ impl Bundle {
     /// Opens the bundle; none there is `None`.
     pub fn open(root: &Path) -> Result<Option<Self>, BundleError> {
         let path = root.join(INDEX);
-        let json = match whole_file::read(&path, INDEX_LIMIT) {
-            Ok(json) => json,
+        let (file, metadata) = match whole_file::open_plain(&path) {
+            Ok(opened) => opened,
             Err(error) if error.is_not_found() => return Ok(None),
             Err(error) => return Err(error.into()),
         };
+        Trust::installed()
+            .check(INDEX, &metadata)
+            .map_err(BundleError::Untrusted)?;
+        let json =
+            whole_file::read_open(file, INDEX_LIMIT).map_err(FileError::of("read", &path))?;
         let Index { compiler } =
             serde_json::from_slice(&json).map_err(|source| BundleError::Index { path, source })?;
         Ok(Some(Self {
@@ -83,6 +88,9 @@ pub enum BundleError {
     /// A file.
     #[error("the bundle of prebuilt templates cannot be used")]
     File(#[from] FileError),
+    /// Its index could be somebody else's.
+    #[error("the bundle of prebuilt templates is not trusted: reinstall it")]
+    Untrusted(#[source] Poison),
     /// Its index is damaged.
     #[error("the bundle's index {} is damaged: reinstall it", path.display())]
     Index {

@@ -5,13 +5,14 @@
 //! digest that its manifest says.
 
 use std::fs::{self, Metadata};
-use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::manifest::Manifest;
+use crate::digest::FileFacts;
 use crate::elf::ElfError;
-use crate::key::{TemplateKey, sha256_hex};
+use crate::header::{EP_CONFIG, Headers, NODE_CONFIG};
+use crate::key::TemplateKey;
 use crate::patch::Template;
 use crate::whole_file::{self, FileError};
 
@@ -21,13 +22,15 @@ pub const OBJECT: &str = "bpf_lxc.o";
 pub const MANIFEST: &str = "manifest.json";
 
 const MANIFEST_LIMIT: u64 = 64 << 10;
-const OBJECT_LIMIT: u64 = 64 << 20;
+const FILE_LIMIT: u64 = 64 << 20;
 
 /// A template that was read and found whole.
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// What it says of itself.
     pub manifest: Manifest,
+    /// The headers it was compiled with.
+    pub headers: Headers,
     /// The object.
     pub template: Template,
 }
@@ -36,6 +39,8 @@ pub struct Entry {
 #[derive(Clone, Debug)]
 pub struct Trust {
     owners: Vec<u32>,
+    /// Whether a file may have other names: on image-based systems all of `/usr` is hard-linked.
+    links: bool,
 }
 
 impl Trust {
@@ -43,6 +48,7 @@ impl Trust {
     pub fn ours() -> Self {
         Self {
             owners: vec![nix::unistd::geteuid().as_raw()],
+            links: false,
         }
     }
 
@@ -50,10 +56,12 @@ impl Trust {
     pub fn installed() -> Self {
         Self {
             owners: vec![0, nix::unistd::geteuid().as_raw()],
+            links: true,
         }
     }
 
-    fn check(&self, name: &'static str, metadata: &Metadata) -> Result<(), Poison> {
+    /// Refuses a file or folder that is not of a trusted owner, or that others could change.
+    pub(super) fn check(&self, name: &'static str, metadata: &Metadata) -> Result<(), Poison> {
         if !self.owners.contains(&metadata.uid()) {
             return Err(Poison::Owner {
                 name,
@@ -66,7 +74,7 @@ impl Trust {
                 mode: metadata.mode() & 0o7777,
             });
         }
-        if metadata.is_file() && metadata.nlink() != 1 {
+        if !self.links && metadata.is_file() && metadata.nlink() != 1 {
             return Err(Poison::HardLinked { name });
         }
         Ok(())
@@ -93,20 +101,35 @@ pub(super) fn read(
     if manifest.key != key {
         return Err(Poison::Key { says: manifest.key });
     }
-    let object = read_file(folder, OBJECT, OBJECT_LIMIT, trust)?;
-    if object.len() as u64 != manifest.object_size {
-        return Err(Poison::Size {
-            is: object.len() as u64,
-            was: manifest.object_size,
-        });
-    }
-    if sha256_hex(&object) != manifest.object_sha256 {
-        return Err(Poison::Digest);
-    }
+    let checked = |name| {
+        let bytes = read_file(folder, name, FILE_LIMIT, trust)?;
+        let was = manifest.files.get(name).ok_or(Poison::Unlisted { name })?;
+        let is = FileFacts::of(&bytes);
+        match () {
+            () if is.size != was.size => Err(Poison::Size {
+                name,
+                is: is.size,
+                was: was.size,
+            }),
+            () if is.sha256 != was.sha256 => Err(Poison::Digest { name }),
+            () => Ok(bytes),
+        }
+    };
+    let headers = Headers {
+        ep_config: text(&checked(EP_CONFIG)?),
+        node_config: text(&checked(NODE_CONFIG)?),
+    };
+    let template = Template::read(checked(OBJECT)?)?;
     Ok(Some(Entry {
         manifest,
-        template: Template::read(object)?,
+        headers,
+        template,
     }))
+}
+
+/// Headers were written from text; their digest holds, so nothing is lost here.
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 fn read_file(
@@ -116,13 +139,17 @@ fn read_file(
     trust: &Trust,
 ) -> Result<Vec<u8>, Poison> {
     let path = folder.join(name);
-    let (file, metadata) = whole_file::open_plain(&path)?;
+    let opened = whole_file::open_plain(&path);
+    if opened.is_err()
+        && let Ok(metadata) = fs::symlink_metadata(&path)
+        && metadata.is_file()
+    {
+        // Somebody else's file that we may not read is theirs first, and unreadable second.
+        trust.check(name, &metadata)?;
+    }
+    let (file, metadata) = opened?;
     trust.check(name, &metadata)?;
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(limit)).unwrap_or(0) + 1);
-    file.take(limit)
-        .read_to_end(&mut bytes)
-        .map_err(FileError::of("read", &path))?;
-    Ok(bytes)
+    Ok(whole_file::read_open(file, limit).map_err(FileError::of("read", &path))?)
 }
 
 /// Why a template folder must not be used.
@@ -165,17 +192,28 @@ pub enum Poison {
         /// Whose.
         says: TemplateKey,
     },
+    /// The manifest does not know the file.
+    #[error("its {MANIFEST} does not list {name}")]
+    Unlisted {
+        /// Which.
+        name: &'static str,
+    },
     /// Cut, or grown.
-    #[error("its {OBJECT} has {is} bytes, {was} were written")]
+    #[error("its {name} has {is} bytes, {was} were written")]
     Size {
+        /// Which.
+        name: &'static str,
         /// Now.
         is: u64,
         /// Then.
         was: u64,
     },
     /// Altered.
-    #[error("its {OBJECT} was altered: the digest is another")]
-    Digest,
+    #[error("its {name} was altered: the digest is another")]
+    Digest {
+        /// Which.
+        name: &'static str,
+    },
     /// The digest holds, and it still is no template.
     #[error("its {OBJECT} is no template")]
     Object(#[from] ElfError),

@@ -34,9 +34,20 @@ pub struct Collected {
 enum Kind {
     Entry(TemplateKey),
     Building(TemplateKey),
-    Lock,
+    Lock(TemplateKey),
     Quarantined(TemplateKey),
     Stranger,
+}
+
+impl Kind {
+    fn key(&self) -> Option<TemplateKey> {
+        match self {
+            Self::Entry(key) | Self::Building(key) | Self::Lock(key) | Self::Quarantined(key) => {
+                Some(*key)
+            }
+            Self::Stranger => None,
+        }
+    }
 }
 
 fn kind(name: &str) -> Kind {
@@ -49,7 +60,7 @@ fn kind(name: &str) -> Kind {
     match suffix {
         "" => Kind::Entry(key),
         BUILDING => Kind::Building(key),
-        LOCK => Kind::Lock,
+        LOCK => Kind::Lock(key),
         _ if suffix.starts_with(BAD) => Kind::Quarantined(key),
         _ => Kind::Stranger,
     }
@@ -97,31 +108,60 @@ impl TemplateCache {
     ) -> Result<Vec<Collected>, CacheError> {
         let mut collected = Vec::new();
         for name in names(&self.root)? {
-            let (key, why, old_enough) = match kind(&name) {
-                Kind::Entry(key) => (
-                    key,
-                    Why::Unused,
-                    !in_use.contains(&key) && self.idle(&name) >= keep,
-                ),
-                Kind::Quarantined(key) => (key, Why::Quarantined, self.idle(&name) >= keep),
-                Kind::Building(key) => (key, Why::Leftover, true),
-                Kind::Lock | Kind::Stranger => continue,
-            };
-            if !old_enough {
+            let kind = kind(&name);
+            let Some(key) = kind.key() else { continue };
+            let needless = || self.needless(&kind, &name, in_use, keep);
+            if needless().is_none() {
                 continue;
             }
+            let lock = self.beside(key, LOCK);
+            let stays = dry_run && lock.exists();
             // Held: somebody builds, or looks at, this very key.
-            let Some(lock) = FileLock::try_acquire(&self.beside(key, LOCK))? else {
+            let Some(lock) = FileLock::try_acquire(&lock)? else {
                 continue;
             };
-            let path = self.root.join(&name);
-            if !dry_run {
-                whole_file::remove(&path)?;
+            // Again, now that nobody can use it meanwhile.
+            if let Some(why) = needless() {
+                let path = self.root.join(&name);
+                if !dry_run {
+                    self.discard(key, &path)?;
+                }
+                collected.push(Collected { path, why });
             }
-            collected.push(Collected { path, why });
-            lock.remove()?;
+            if !stays {
+                lock.remove()?;
+            }
         }
         Ok(collected)
+    }
+
+    fn needless(
+        &self,
+        kind: &Kind,
+        name: &str,
+        in_use: &HashSet<TemplateKey>,
+        keep: Duration,
+    ) -> Option<Why> {
+        let old = || self.idle(name) >= keep;
+        let alone = |key| !self.folder(key).exists() && !self.beside(key, BUILDING).exists();
+        match kind {
+            Kind::Entry(key) => (!in_use.contains(key) && old()).then_some(Why::Unused),
+            Kind::Quarantined(_) => old().then_some(Why::Quarantined),
+            Kind::Building(_) => Some(Why::Leftover),
+            Kind::Lock(key) => alone(*key).then_some(Why::Leftover),
+            Kind::Stranger => None,
+        }
+    }
+
+    /// Under another name first: one that is killed while removing must not leave half an entry.
+    fn discard(&self, key: TemplateKey, path: &Path) -> Result<(), FileError> {
+        let aside = self.beside(key, &format!("{BAD}collected"));
+        if path.is_dir() && *path != aside {
+            whole_file::remove(&aside)?;
+            whole_file::rename(path, &aside)?;
+            return whole_file::remove(&aside);
+        }
+        whole_file::remove(path)
     }
 
     /// How long an entry was not used; something unreadable counts as old.

@@ -1,11 +1,16 @@
 //! What a template folder says of itself.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::Recipe;
+use super::entry::OBJECT;
 use crate::compile::{Compiled, FLAGS};
-use crate::key::{TemplateKey, sha256_hex};
+use crate::digest::FileFacts;
+use crate::header::{EP_CONFIG, NODE_CONFIG};
+use crate::key::TemplateKey;
 
 /// `manifest.json`: written last, so a folder with a manifest was whole once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,24 +26,33 @@ pub struct Manifest {
     pub shape: Vec<String>,
     /// Processor time of the compilation.
     pub compile_ms: u64,
-    /// Bytes of the object.
-    pub object_size: u64,
-    /// Its digest: what is used is what was fresh.
-    pub object_sha256: String,
+    /// What each other file of the folder must be, by name: what is used is what was written.
+    pub files: BTreeMap<String, FileFacts>,
 }
 
 impl Manifest {
     /// Describes a fresh object.
-    pub fn new(key: TemplateKey, compiler: &str, shape: Vec<String>, fresh: &Compiled) -> Self {
+    pub fn new(recipe: &Recipe<'_>, fresh: &Compiled) -> Self {
+        let files = [
+            (OBJECT, fresh.object.as_slice()),
+            (EP_CONFIG, recipe.headers.ep_config.as_bytes()),
+            (NODE_CONFIG, recipe.headers.node_config.as_bytes()),
+        ];
         Self {
-            key,
-            compiler: compiler.to_owned(),
+            key: recipe.key,
+            compiler: recipe.compiler.to_owned(),
             flags: FLAGS.iter().map(|&flag| flag.to_owned()).collect(),
-            shape,
+            shape: recipe.shape.clone(),
             compile_ms: millis(fresh.cpu),
-            object_size: fresh.object.len() as u64,
-            object_sha256: sha256_hex(&fresh.object),
+            files: files
+                .map(|(name, bytes)| (name.to_owned(), FileFacts::of(bytes)))
+                .into(),
         }
+    }
+
+    /// Bytes of the object.
+    pub fn object_size(&self) -> u64 {
+        self.files.get(OBJECT).map_or(0, |facts| facts.size)
     }
 }
 

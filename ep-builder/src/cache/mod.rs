@@ -99,15 +99,17 @@ impl TemplateCache {
                 Ok(Some(entry))
             }
             Ok(None) => Ok(None),
-            Err(Poison::File(error)) if is_our_trouble(&error) => Err(error.into()),
-            Err(_) => self.quarantine_locked(key, notices).map(|()| None),
+            Err(poison) => {
+                our_trouble(poison)?;
+                self.quarantine_locked(key, notices).map(|()| None)
+            }
         }
     }
 
     /// The template of the recipe: found, waited for, or compiled by `compile` in the folder it is given.
     pub fn get_or_build(
         &self,
-        recipe: Recipe<'_>,
+        recipe: &Recipe<'_>,
         compile: impl FnOnce(&Path) -> Result<Compiled, CompileError>,
     ) -> Result<Obtained, CacheError> {
         let mut notices = Vec::new();
@@ -127,7 +129,7 @@ impl TemplateCache {
 
     fn build_locked(
         &self,
-        recipe: Recipe<'_>,
+        recipe: &Recipe<'_>,
         compile: impl FnOnce(&Path) -> Result<Compiled, CompileError>,
         mut notices: Vec<String>,
     ) -> Result<Obtained, CacheError> {
@@ -142,7 +144,7 @@ impl TemplateCache {
                 });
             }
             Ok(None) => {}
-            Err(poison) => notices.push(self.quarantine(key, &poison)?),
+            Err(poison) => notices.push(self.quarantine(key, &our_trouble(poison)?)?),
         }
         self.build(recipe, compile)?;
         let entry = self
@@ -159,13 +161,13 @@ impl TemplateCache {
     /// Compiles and puts the entry in place. The caller holds the lock.
     fn build(
         &self,
-        recipe: Recipe<'_>,
+        recipe: &Recipe<'_>,
         compile: impl FnOnce(&Path) -> Result<Compiled, CompileError>,
     ) -> Result<(), CacheError> {
         let building = Building::new(self.beside(recipe.key, BUILDING))?;
         let compiled = compile(&building.folder("work")?)?;
         let finished = building.folder("finished")?;
-        let manifest = Manifest::new(recipe.key, recipe.compiler, recipe.shape, &compiled);
+        let manifest = Manifest::new(recipe, &compiled);
         let json = serde_json::to_vec_pretty(&manifest).map_err(CacheError::Manifest)?;
         whole_file::write(
             &finished.join(EP_CONFIG),
@@ -189,7 +191,7 @@ impl TemplateCache {
     ) -> Result<(), CacheError> {
         let lock = FileLock::acquire(&self.beside(key, LOCK), self.lock_timeout)?;
         if let Err(poison) = self.read(key) {
-            notices.push(self.quarantine(key, &poison)?);
+            notices.push(self.quarantine(key, &our_trouble(poison)?)?);
         }
         Ok(lock.remove()?)
     }
@@ -220,15 +222,18 @@ impl TemplateCache {
     }
 }
 
-/// Whether a file could not be read because of the state this process is in: no reason to throw away an
-/// entry that may be sound.
-fn is_our_trouble(error: &FileError) -> bool {
+/// Gives the poison back, unless the file could not be read because of the state this process or machine is
+/// in: no reason to throw away an entry that may be sound.
+fn our_trouble(poison: Poison) -> Result<Poison, CacheError> {
     use nix::libc::{EACCES, EIO, EMFILE, ENFILE, ENOMEM, EPERM};
-    let trouble = [EACCES, EIO, EMFILE, ENFILE, ENOMEM, EPERM];
-    error
-        .source
-        .raw_os_error()
-        .is_some_and(|code| trouble.contains(&code))
+    let trouble = |error: &FileError| {
+        let code = error.source.raw_os_error();
+        code.is_some_and(|code| [EACCES, EIO, EMFILE, ENFILE, ENOMEM, EPERM].contains(&code))
+    };
+    match poison {
+        Poison::File(error) if trouble(&error) => Err(error.into()),
+        poison => Ok(poison),
+    }
 }
 
 /// The folder in which an entry is made; gone when dropped, whatever happened.
@@ -268,8 +273,8 @@ pub enum CacheError {
     /// A file or folder.
     #[error(transparent)]
     File(#[from] FileError),
-    /// Another process is still at it.
-    #[error("another process compiles this template")]
+    /// The lock of a key: busy, or not to be had.
+    #[error("cannot get hold of the template's lock")]
     Lock(#[from] LockError),
     /// The compilation.
     #[error(transparent)]

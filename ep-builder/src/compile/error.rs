@@ -2,7 +2,10 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::process::ExitStatus;
 use std::time::Duration;
+
+use nix::libc::SIGKILL;
 
 use crate::elf::ElfError;
 use crate::whole_file::FileError;
@@ -34,7 +37,15 @@ pub enum CompileError {
         /// The cause.
         source: io::Error,
     },
-    /// Ended by a signal from outside.
+    /// It does not answer `--version`.
+    #[error("{} does not say what it is: `--version` ended with {status}", path.display())]
+    NoVersion {
+        /// The compiler.
+        path: PathBuf,
+        /// How it ended.
+        status: ExitStatus,
+    },
+    /// Ended by a signal.
     #[error("{} was killed by signal {signal}", path.display())]
     Killed {
         /// The compiler.
@@ -95,6 +106,10 @@ impl CompileError {
             Self::Version { .. } => "install clang 14 or newer, or name one in [clang] path",
             Self::Start { .. } => {
                 "check that the file is a working compiler; [clang] path names another one"
+            }
+            Self::NoVersion { .. } => "name a working clang in [clang] path",
+            Self::Killed { signal, .. } if *signal != SIGKILL => {
+                "the compiler crashed: use another version of it; [clang] path names one"
             }
             Self::Killed { .. } => {
                 "look for the kernel's out-of-memory killer in dmesg, then try again; nothing half-written was kept"

@@ -3,6 +3,7 @@
 mod error;
 mod find;
 mod flags;
+mod identify;
 mod sandbox;
 
 use std::fs::DirBuilder;
@@ -12,8 +13,9 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use error::CompileError;
-pub use find::{Clang, Search};
+pub use find::Search;
 pub use flags::FLAGS;
+pub use identify::Clang;
 pub use sandbox::Limits;
 
 use crate::elf::slim;
@@ -104,16 +106,14 @@ fn classify(path: &Path, outcome: Outcome, limits: &Limits) -> CompileError {
             limit: limits.time,
         };
     }
-    if OUT_OF_MEMORY
-        .iter()
-        .any(|words| outcome.stderr.contains(words))
-    {
+    let says = |words: &str| about_itself(&outcome.stderr).any(|line| line.contains(words));
+    if OUT_OF_MEMORY.into_iter().any(says) {
         return CompileError::OutOfMemory {
             path,
             limit_mib: limits.memory_mib,
         };
     }
-    if outcome.stderr.contains("No space left on device") {
+    if says("No space left on device") {
         return CompileError::DiskFull { path };
     }
     match outcome.status.signal() {
@@ -123,4 +123,20 @@ fn classify(path: &Path, outcome: Outcome, limits: &Limits) -> CompileError {
             diagnostics: outcome.stderr,
         },
     }
+}
+
+/// The lines in which a compiler speaks of its own trouble. Lines about the source begin with a file's name
+/// or quote the source, and may hold any words.
+fn about_itself(stderr: &str) -> impl Iterator<Item = &str> {
+    const BEGINNINGS: [&str; 5] = [
+        "error: ",
+        "fatal error: ",
+        "LLVM ERROR",
+        "terminate called",
+        "  what():",
+    ];
+    stderr.lines().filter(|line| {
+        BEGINNINGS.iter().any(|start| line.starts_with(start))
+            || line.contains("error while loading shared libraries")
+    })
 }

@@ -1,23 +1,24 @@
 //! Running the compiler: clean environment, own folder, limits, and death with its parent.
 //!
-//! The only `unsafe` of this module is the hook between fork and exec; it makes system calls and nothing
-//! else.
+//! `unsafe` in two places: the hook between fork and exec, and the wait that tells the processor time.
 #![expect(
     unsafe_code,
-    reason = "limits and the death signal must be set between fork and exec"
+    reason = "the hook between fork and exec, and wait4, are the kernel's own interface"
 )]
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
+use std::mem::MaybeUninit;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use nix::libc::{WNOHANG, rusage, timeval, wait4};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::prctl::{set_no_new_privs, set_pdeathsig};
-use nix::sys::resource::{Resource, UsageWho, getrusage, setrlimit};
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
@@ -84,15 +85,14 @@ pub(super) fn run(
         .stderr(stderr.try_clone().map_err(wrap)?)
         .process_group(0);
     confine(&mut command, limits);
-    let before = children_cpu();
     let mut child = command.spawn().map_err(wrap)?;
-    let (status, timed_out) = wait(&mut child, limits.time).map_err(wrap)?;
+    let (status, cpu, timed_out) = wait(&mut child, limits.time).map_err(wrap)?;
     Ok(Outcome {
         status,
         timed_out,
         stdout: said(&mut stdout).map_err(wrap)?,
         stderr: said(&mut stderr).map_err(wrap)?,
-        cpu: children_cpu().saturating_sub(before),
+        cpu,
     })
 }
 
@@ -110,14 +110,25 @@ fn said(file: &mut File) -> io::Result<String> {
 fn confine(command: &mut Command, limits: &Limits) {
     let memory = limits.memory_mib.saturating_mul(1 << 20);
     let seconds = limits.time.as_secs().max(1);
+    let limits = [
+        (Resource::RLIMIT_AS, memory),
+        (Resource::RLIMIT_CPU, seconds),
+        (Resource::RLIMIT_FSIZE, FILE_SIZE),
+        (Resource::RLIMIT_CORE, 0),
+    ];
+    // Only root may go above a limit that we live under ourselves.
+    let limits = limits.map(|(resource, wanted)| {
+        let ours = getrlimit(resource).map_or(RLIM_INFINITY, |(_, hard)| hard);
+        (resource, wanted.min(ours))
+    });
     let hook = move || -> io::Result<()> {
-        // A killed builder takes its compiler along: the next one starts clean.
+        // A killed builder takes its compiler along: the next one starts clean. It reaches the process that
+        // we start; a wrapper script should `exec` the compiler.
         set_pdeathsig(Signal::SIGKILL)?;
         set_no_new_privs()?;
-        setrlimit(Resource::RLIMIT_AS, memory, memory)?;
-        setrlimit(Resource::RLIMIT_CPU, seconds, seconds + 1)?;
-        setrlimit(Resource::RLIMIT_FSIZE, FILE_SIZE, FILE_SIZE)?;
-        setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
+        for (resource, limit) in limits {
+            setrlimit(resource, limit, limit)?;
+        }
         Ok(())
     };
     // SAFETY: the hook runs in the child between fork and exec. It calls prctl and setrlimit only, which
@@ -127,31 +138,53 @@ fn confine(command: &mut Command, limits: &Limits) {
     }
 }
 
-/// Waits by polling: a compile takes 100 ms and more, a poll every 2 ms costs nothing beside it.
-fn wait(child: &mut Child, limit: Duration) -> io::Result<(ExitStatus, bool)> {
+/// Waits by polling: a compile takes 100 ms and more, a poll every 2 ms costs nothing beside it. The
+/// processor time is the child's own: compiles of other threads do not count.
+fn wait(child: &mut Child, limit: Duration) -> io::Result<(ExitStatus, Duration, bool)> {
     let start = Instant::now();
     loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok((status, status.signal() == Some(Signal::SIGXCPU as i32)));
+        if let Some((status, cpu)) = reap(child, WNOHANG)? {
+            return Ok((status, cpu, status.signal() == Some(Signal::SIGXCPU as i32)));
         }
         if start.elapsed() >= limit {
             // The group: a driver may have started another process for the real work.
-            let group = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
-            killpg(group, Signal::SIGKILL)
-                .or_else(|_| child.kill().map_err(|_| nix::Error::ESRCH))
-                .ok();
-            return Ok((child.wait()?, true));
+            let group = Pid::from_raw(child.id().cast_signed());
+            killpg(group, Signal::SIGKILL)?;
+            let ended = reap(child, 0)?;
+            let (status, cpu) = ended.ok_or(io::ErrorKind::WouldBlock)?;
+            return Ok((status, cpu, true));
         }
         sleep(Duration::from_millis(2));
     }
 }
 
-fn children_cpu() -> Duration {
-    let time = |t: nix::sys::time::TimeVal| {
-        Duration::new(u64::try_from(t.tv_sec()).unwrap_or(0), 0)
-            + Duration::from_micros(u64::try_from(t.tv_usec()).unwrap_or(0))
+/// How the child ended and what processor time it took; none while it runs. std's `wait` does not tell
+/// the time, and nobody else waits for this child.
+fn reap(child: &Child, flags: i32) -> io::Result<Option<(ExitStatus, Duration)>> {
+    let mut status = 0;
+    let mut usage = MaybeUninit::<rusage>::zeroed();
+    // SAFETY: `status` and `usage` are valid for writes for the length of the call, and an all-zero rusage
+    // is a valid one, so it may be read whether or not the kernel wrote it.
+    let (pid, usage) = unsafe {
+        let pid = wait4(
+            child.id().cast_signed(),
+            &raw mut status,
+            flags,
+            usage.as_mut_ptr(),
+        );
+        (pid, usage.assume_init())
     };
-    getrusage(UsageWho::RUSAGE_CHILDREN).map_or(Duration::ZERO, |usage| {
-        time(usage.user_time()) + time(usage.system_time())
-    })
+    match pid {
+        0 => Ok(None),
+        1.. => Ok(Some((
+            ExitStatus::from_raw(status),
+            time(usage.ru_utime) + time(usage.ru_stime),
+        ))),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+fn time(time: timeval) -> Duration {
+    Duration::from_secs(time.tv_sec.unsigned_abs())
+        + Duration::from_micros(time.tv_usec.unsigned_abs())
 }

@@ -27,14 +27,14 @@ impl Label {
     }
 }
 
-/// A set of labels, one per key, sorted by key: its order is part of what it means (DESIGN: identity
-/// is the sorted set).
+/// A set of labels, one per key and source, sorted: its order is part of what it means (identity is the
+/// sorted set). Two sources may give the same key; policy may tell them apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Vec<Label>", into = "Vec<Label>")]
-pub struct Labels(BTreeMap<String, Label>);
+pub struct Labels(BTreeMap<(String, String), Label>);
 
 impl Labels {
-    /// The labels by key.
+    /// The labels by key, then source.
     pub fn iter(&self) -> impl Iterator<Item = &Label> {
         self.0.values()
     }
@@ -47,7 +47,12 @@ impl Labels {
 
 impl FromIterator<Label> for Labels {
     fn from_iter<I: IntoIterator<Item = Label>>(labels: I) -> Self {
-        Self(labels.into_iter().map(|l| (l.key.clone(), l)).collect())
+        Self(
+            labels
+                .into_iter()
+                .map(|l| ((l.key.clone(), l.source.clone()), l))
+                .collect(),
+        )
     }
 }
 

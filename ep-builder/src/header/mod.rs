@@ -3,6 +3,7 @@
 pub mod envelope;
 mod escape;
 mod record;
+mod strict;
 mod view;
 
 use handlebars::Handlebars;
@@ -40,6 +41,7 @@ impl Renderer {
         let mut templates = Handlebars::new();
         templates.set_strict_mode(true);
         templates.register_escape_fn(handlebars::no_escape);
+        templates.register_helper("if", Box::new(strict::If));
         for (name, text) in [(EP_CONFIG, ep_config), (NODE_CONFIG, node_config)] {
             templates
                 .register_template_string(name, text)

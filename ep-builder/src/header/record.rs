@@ -101,13 +101,23 @@ struct Options {
 #[derive(Default, Serialize)]
 struct Empty {}
 
+/// By key; a second source of the same key stands beside the first under both names.
+fn label_map(labels: &Labels) -> LabelMap {
+    let mut map = LabelMap::new();
+    for label in labels.iter() {
+        let name = if map.contains_key(&label.key) {
+            format!("{}:{}", label.source, label.key)
+        } else {
+            label.key.clone()
+        };
+        map.insert(name, label.clone());
+    }
+    map
+}
+
 impl From<&Endpoint> for Record {
     fn from(endpoint: &Endpoint) -> Self {
-        let labels: LabelMap = endpoint
-            .labels
-            .iter()
-            .map(|l| (l.key.clone(), l.clone()))
-            .collect();
+        let labels = label_map(&endpoint.labels);
         let pod = endpoint.pod.clone().unwrap_or_default();
         Self {
             id: endpoint.id,

@@ -30,6 +30,6 @@ pub use generation::{Committed, Next, Written};
 pub use layout::{BUILD_LOG, EP_CONFIG_H, FolderName, OBJECT, Place, RECORD, StateLayout};
 pub use list::{Entry, Status};
 pub use read::{Loaded, Origin};
-pub use record::{EndpointRecord, EndpointState, FileFacts, Files, PolicyState};
+pub use record::{EndpointRecord, EndpointState, Files, PolicyState};
 pub use recover::Recovery;
 pub use store::Store;

@@ -3,8 +3,9 @@
 use super::error::{Damage, StateError};
 use super::folder::Folder;
 use super::layout::{BUILD_LOG, EP_CONFIG_H, OBJECT, Place, RECORD};
-use super::record::{EndpointRecord, FORMAT, FileFacts, Files, RecordError};
+use super::record::{EndpointRecord, FORMAT, Files, RecordError};
 use super::store::Store;
+use crate::digest::FileFacts;
 use crate::endpoint::{Endpoint, EndpointId};
 use crate::header::envelope;
 

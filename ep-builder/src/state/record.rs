@@ -8,8 +8,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::error::Damage;
+use crate::digest::{FileFacts, sha256_hex};
 use crate::endpoint::Endpoint;
-use crate::key::{TemplateKey, sha256_hex};
+use crate::key::TemplateKey;
 
 /// The format written here, and the newest one read.
 pub(super) const FORMAT: u32 = 1;
@@ -114,24 +115,7 @@ pub struct Files {
     pub header: FileFacts,
 }
 
-/// What a file must be.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FileFacts {
-    /// Its length.
-    pub size: u64,
-    /// Its digest, in lower-case hex.
-    pub sha256: String,
-}
-
 impl FileFacts {
-    /// The facts of a content.
-    pub fn of(bytes: &[u8]) -> Self {
-        Self {
-            size: bytes.len() as u64,
-            sha256: sha256_hex(bytes),
-        }
-    }
-
     /// Compares the length.
     pub(super) fn check_size(&self, found: u64) -> Result<(), Damage> {
         let expected = self.size;

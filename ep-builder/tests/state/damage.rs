@@ -5,8 +5,8 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
+use ep_builder::digest::sha256_hex;
 use ep_builder::endpoint::EndpointId;
-use ep_builder::key::sha256_hex;
 use ep_builder::state::{
     BUILD_LOG, Damage, EP_CONFIG_H, Entry, OBJECT, Origin, Place, RECORD, StateError, Status,
 };

@@ -1,12 +1,14 @@
 //! The pipeline as a whole: what an endpoint's object is, and how a node gets along without clang.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
-use ep_builder::builder::Origin;
+use ep_builder::builder::{Built, Origin};
 use ep_builder::cache::Bundle;
 use ep_builder::elf::Content;
 use ep_builder::endpoint::{EndpointId, EndpointValues};
 use ep_builder::patch::Template;
+use ep_builder::sources::Sources;
 use ep_builder::timeline::Timeline;
 
 use weir_tests::need;
@@ -222,4 +224,120 @@ fn templates_outlive_their_compiler() {
         .build(&endpoint_2665(), &mut Timeline::default())
         .unwrap();
     assert_eq!((again.origin, again.key), (Origin::Cache, built.key));
+}
+
+/// A node with a bundle of the one template, whose clang does not answer.
+fn bundled() -> (Node, Built) {
+    let factory = Node::new();
+    let built = factory
+        .builder()
+        .build(&endpoint_2665(), &mut Timeline::default())
+        .unwrap();
+    let node = Node::with_script("sleep 1000");
+    fs::rename(factory.path("state/templates"), node.path("bundle")).unwrap();
+    Bundle::write_index(
+        &node.path("bundle"),
+        &factory.builder().clang().unwrap().version,
+    )
+    .unwrap();
+    (node, built)
+}
+
+#[test]
+fn the_bundle_is_asked_before_the_compiler() {
+    need!(Need::Tool("clang"));
+    let (node, built) = bundled();
+    // Would take 10 s if the compiler were asked.
+    let again = node
+        .builder()
+        .build(&endpoint_2665(), &mut Timeline::default())
+        .unwrap();
+    assert_eq!((again.origin, again.object), (Origin::Bundle, built.object));
+}
+
+#[test]
+fn a_bundle_may_be_hard_linked() {
+    need!(Need::Tool("clang"));
+    let (node, built) = bundled();
+    let object = node.path(&format!("bundle/{}/bpf_lxc.o", built.key));
+    fs::hard_link(object, node.path("second-name")).unwrap();
+    let again = node
+        .builder()
+        .build(&endpoint_2665(), &mut Timeline::default())
+        .unwrap();
+    assert_eq!(again.origin, Origin::Bundle);
+}
+
+#[test]
+fn a_bundle_that_cannot_be_used_is_said_and_passed_over() {
+    need!(Need::Tool("clang"));
+    for (index, words) in [("{", "is damaged"), ("{\"compiler\":1}", "is damaged")] {
+        let node = Node::new();
+        fs::create_dir(node.path("bundle")).unwrap();
+        put(node.path("bundle/bundle.json"), index);
+        let built = node
+            .builder()
+            .build(&endpoint_2665(), &mut Timeline::default())
+            .unwrap();
+        assert!(
+            built.notices.join("").contains(words),
+            "{:?}",
+            built.notices
+        );
+        let node = node.without_clang();
+        let again = node
+            .builder()
+            .build(&endpoint_2665(), &mut Timeline::default())
+            .unwrap();
+        assert_eq!(again.origin, Origin::Cache);
+    }
+}
+
+#[test]
+fn a_bundle_without_the_template_is_named_when_there_is_no_compiler() {
+    need!(Need::Tool("clang"));
+    let (mut node, _) = bundled();
+    node = node.without_clang();
+    node.settings.endpoint.ct_tcp += 1;
+    let error = node
+        .builder()
+        .build(&endpoint_2665(), &mut Timeline::default())
+        .unwrap_err();
+    let text = chain(&error);
+    assert!(
+        text.contains("has no template for this configuration") && text.contains("no clang found"),
+        "{text}"
+    );
+    assert!(
+        error.advice().unwrap().contains("bundle"),
+        "{:?}",
+        error.advice()
+    );
+}
+
+#[test]
+fn sources_that_anybody_could_write_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    put(folder.path().join("bpf_lxc.c"), "");
+    Sources::read(folder.path()).unwrap();
+    fs::set_permissions(
+        folder.path().join("bpf_lxc.c"),
+        fs::Permissions::from_mode(0o666),
+    )
+    .unwrap();
+    assert!(chain(&Sources::read(folder.path()).unwrap_err()).contains("by everybody"));
+    put(folder.path().join("bpf_lxc.c"), "");
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    assert!(chain(&Sources::read(folder.path()).unwrap_err()).contains("by everybody"));
+}
+
+#[test]
+fn symbolic_links_among_the_sources_are_refused() {
+    for (name, target) in [("lib", "/usr/include"), ("a.h", "bpf_lxc.c")] {
+        let folder = tempfile::tempdir().unwrap();
+        put(folder.path().join("bpf_lxc.c"), "");
+        std::os::unix::fs::symlink(target, folder.path().join(name)).unwrap();
+        let error = chain(&Sources::read(folder.path()).unwrap_err());
+        assert!(error.contains("is a symbolic link"), "{error}");
+    }
 }

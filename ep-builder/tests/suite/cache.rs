@@ -93,6 +93,18 @@ const POISONINGS: &[Poisoning] = &[
     ("cannot read", |entry| {
         fs::remove_file(entry.join("bpf_lxc.o")).unwrap();
     }),
+    ("ep_config.h was altered", |entry| {
+        flip(&entry.join("ep_config.h"));
+    }),
+    ("node_config.h", |entry| {
+        truncate(&entry.join("node_config.h"));
+    }),
+    ("cannot read", |entry| {
+        fs::remove_file(entry.join("node_config.h")).unwrap();
+    }),
+    ("symbolic link", |entry| {
+        link_away(&entry.join("ep_config.h"));
+    }),
     ("cannot read", |entry| {
         fs::remove_file(entry.join("manifest.json")).unwrap();
     }),
@@ -205,7 +217,7 @@ fn one_of_many_compiles_and_the_others_wait() {
         for _ in 0..32 {
             scope.spawn(|| {
                 start.wait();
-                let obtained = sound.cache().get_or_build(recipe(key(1), &headers), |_| {
+                let obtained = sound.cache().get_or_build(&recipe(key(1), &headers), |_| {
                     compiles.fetch_add(1, Ordering::SeqCst);
                     thread::sleep(Duration::from_millis(100));
                     Ok(sound.compiled())
@@ -233,7 +245,7 @@ fn different_keys_compile_at_the_same_time() {
                 };
                 sound
                     .cache()
-                    .get_or_build(recipe(key(seed), headers), compile)
+                    .get_or_build(&recipe(key(seed), headers), compile)
                     .unwrap();
             });
         }
@@ -252,7 +264,7 @@ fn leftovers_of_a_dead_builder_are_cleared_by_the_next() {
     let headers = headers();
     sound
         .cache()
-        .get_or_build(recipe(key(1), &headers), |_| Ok(sound.compiled()))
+        .get_or_build(&recipe(key(1), &headers), |_| Ok(sound.compiled()))
         .unwrap();
     let mut expected = vec![key(1).to_string(), sound.key.to_string()];
     expected.sort();
@@ -268,7 +280,7 @@ fn waiting_for_a_lock_ends_with_the_holder_s_name() {
     let cache = TemplateCache::open(&root, Duration::from_millis(50)).unwrap();
     let headers = headers();
     let error = cache
-        .get_or_build(recipe(key(1), &headers), |_| Ok(sound.compiled()))
+        .get_or_build(&recipe(key(1), &headers), |_| Ok(sound.compiled()))
         .unwrap_err();
     let CacheError::Lock(LockError::Busy { holder, .. }) = error else {
         panic!("{error:?}")
@@ -284,7 +296,7 @@ fn a_failed_compile_leaves_nothing() {
     let headers = headers();
     let error = sound
         .cache()
-        .get_or_build(recipe(key(1), &headers), |folder| {
+        .get_or_build(&recipe(key(1), &headers), |folder| {
             put(folder.join("bpf_lxc.o"), "half");
             Err(CompileError::Killed {
                 path: "clang".into(),
@@ -306,9 +318,11 @@ fn the_collector_takes_what_nobody_needs_and_only_that() {
     let headers = headers();
     for seed in 1..=3 {
         cache
-            .get_or_build(recipe(key(seed), &headers), |_| Ok(sound.compiled()))
+            .get_or_build(&recipe(key(seed), &headers), |_| Ok(sound.compiled()))
             .unwrap();
     }
+    let stale = cache.root().join(format!("{}.lock", key(7)));
+    put(&stale, "4711");
     let leftover = cache.root().join(format!("{}.building", key(8)));
     fs::create_dir(&leftover).unwrap();
     let aside = cache.root().join(format!("{}.bad-1", key(9)));
@@ -328,17 +342,21 @@ fn the_collector_takes_what_nobody_needs_and_only_that() {
     let day = Duration::from_hours(24);
     assert_eq!(
         paths(day, true),
-        [(leftover.clone(), Why::Leftover)],
+        [
+            (stale.clone(), Why::Leftover),
+            (leftover.clone(), Why::Leftover)
+        ],
         "nothing else is a day old"
     );
     let all = [
         (cache.folder(key(2)), Why::Unused),
+        (stale.clone(), Why::Leftover),
         (leftover.clone(), Why::Leftover),
         (aside.clone(), Why::Quarantined),
     ];
     assert_eq!(paths(Duration::ZERO, true), all);
     assert!(
-        leftover.exists() && aside.exists(),
+        stale.exists() && leftover.exists() && aside.exists(),
         "a dry run removes nothing"
     );
     assert_eq!(paths(Duration::ZERO, false), all);

@@ -44,10 +44,9 @@ pub(crate) fn endpoint_2665() -> Endpoint {
 /// The compiler of this machine. A suite without clang proves nothing, so its absence fails.
 pub(crate) fn clang() -> Clang {
     let folder = tempfile::tempdir().unwrap();
-    let path = Search::from_environment(None)
-        .find()
-        .expect("clang is needed: run `make deps`");
-    Clang::identify(path, &folder.path().join("clang.json"), &Limits::default()).unwrap()
+    let memory = folder.path().join("clang.json");
+    Clang::identify(&Search::from_environment(None), &memory, &Limits::default())
+        .expect("`make deps` installs clang")
 }
 
 /// A node of its own: state, bundle and configuration in a temporary folder.

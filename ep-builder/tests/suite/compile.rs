@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ep_builder::builder::{Built, Origin};
 use ep_builder::cache::CacheError;
 use ep_builder::compile::{CompileError, Search};
 use ep_builder::error::Error;
@@ -12,7 +13,7 @@ use ep_builder::timeline::Timeline;
 use weir_tests::need;
 use weir_tests::need::Need;
 
-use crate::common::{Node, endpoint_2665, put};
+use crate::common::{Node, clang, endpoint_2665, put};
 
 /// A compiler that knows its version and then does `behaviour`.
 fn node(behaviour: &str) -> Node {
@@ -26,7 +27,7 @@ fn failure(node: &Node) -> CompileError {
         .builder()
         .build(&endpoint_2665(), &mut Timeline::default())
     {
-        Err(Error::Cache(CacheError::Compile(error))) => error,
+        Err(Error::Cache(CacheError::Compile(error)) | Error::Compile(error)) => error,
         other => panic!("a compile error was expected, not {other:?}"),
     }
 }
@@ -128,6 +129,88 @@ fn sources_that_do_not_compile() {
         matches!(e, CompileError::Source { .. }) && e.to_string().contains("no such datapath")
     };
     check(&node, source, "reinstall");
+}
+
+#[test]
+fn words_in_the_source_are_no_trouble_of_the_compiler() {
+    need!(Need::Tool("clang"));
+    for words in [
+        "out of memory",
+        "No space left on device",
+        "error: out of memory",
+    ] {
+        let mut node = Node::new();
+        let root = node.path("bpf");
+        fs::create_dir(&root).unwrap();
+        put(
+            root.join("bpf_lxc.c"),
+            format!("#error the map is {words}\n"),
+        );
+        node.settings.paths.bpf_dir = root;
+        check(
+            &node,
+            |e| matches!(e, CompileError::Source { .. }),
+            "reinstall",
+        );
+    }
+}
+
+#[test]
+fn a_compiler_that_does_not_say_what_it_is() {
+    need!(Need::Tool("clang"));
+    let node = Node::with_script("exit 1");
+    check(
+        &node,
+        |e| matches!(e, CompileError::NoVersion { .. }),
+        "[clang] path",
+    );
+}
+
+#[test]
+fn a_crash_is_not_taken_for_a_lack_of_memory() {
+    need!(Need::Tool("clang"));
+    let crashed = |e: &CompileError| matches!(e, CompileError::Killed { signal: 11, .. });
+    check(&node("kill -SEGV $$"), crashed, "crashed");
+}
+
+#[test]
+fn an_old_clang_does_not_hide_a_newer_one() {
+    need!(Need::Tool("clang"));
+    let mut node = Node::with_script("echo clang version 13.0.1");
+    let newer = node.path("clang-19");
+    std::os::unix::fs::symlink(&clang().path, newer).unwrap();
+    let folder = node.path("clang").parent().unwrap().to_owned();
+    node.search = Search {
+        path: Some(folder.into()),
+        ..Search::default()
+    };
+    assert_eq!(node.builder().clang().unwrap().version, clang().version);
+}
+
+#[test]
+fn the_time_of_a_compile_is_its_own() {
+    need!(Need::Tool("clang"));
+    // One that sleeps, beside one that works hard: it must not be charged for its neighbour.
+    let lazy = node("sleep 1; exec $REAL \"$@\"");
+    let busy = node("i=0; while [ $i -lt 200000 ]; do i=$((i + 1)); done; exec $REAL \"$@\"");
+    let cpu = |node: &Node| match node
+        .builder()
+        .build(&endpoint_2665(), &mut Timeline::default())
+    {
+        Ok(Built {
+            origin: Origin::Compiled(cpu),
+            ..
+        }) => cpu,
+        other => panic!("{other:?}"),
+    };
+    let (lazy, busy) = std::thread::scope(|scope| {
+        let busy = scope.spawn(|| cpu(&busy));
+        (cpu(&lazy), busy.join().unwrap())
+    });
+    assert!(
+        lazy < busy,
+        "{lazy:?} for the lazy, {busy:?} for the busy one"
+    );
 }
 
 #[test]

@@ -129,6 +129,7 @@ fn header_decodes_to_the_endpoint_it_was_rendered_from() {
     });
     endpoint.labels = [
         Label::new("k", "*/", "k8s"),
+        Label::new("k", "another", "container"),
         Label::new("", "\0\u{1F980}", ""),
     ]
     .into_iter()
@@ -168,6 +169,21 @@ fn templates_are_strict() {
             ["node_config.h.hbs", "sise"],
         ),
         ("{{#if lxc_ip}}", "", ["ep_config.h.hbs", ""]),
+        (
+            "{{#if no_such_thing}}x{{/if}}",
+            "",
+            ["ep_config.h.hbs", "no_such_thing"],
+        ),
+        (
+            "{{#with no_such_thing}}x{{/with}}",
+            "",
+            ["ep_config.h.hbs", ""],
+        ),
+        (
+            "{{#each no_such_thing}}x{{/each}}",
+            "",
+            ["ep_config.h.hbs", ""],
+        ),
     ] {
         let text = error(ep, node);
         assert!(want.iter().all(|w| text.contains(w)), "{text}");
