@@ -80,6 +80,11 @@ impl EndpointObject {
         Self(bytes)
     }
 
+    /// Takes what was kept in the state folder, whose digest the store has checked.
+    pub fn from_store(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
     /// The object file.
     pub fn bytes(&self) -> &[u8] {
         &self.0

@@ -95,14 +95,14 @@ pub enum Problem {
         /// What was found.
         found: &'static str,
     },
-    /// A number out of its range.
+    /// A number out of its range, or a word that is none of those a key takes.
     #[error("`{key}` takes {takes}, not {found}")]
     Range {
         /// The key.
         key: &'static str,
         /// What it takes.
         takes: String,
-        /// The number as written.
+        /// The value as written.
         found: String,
     },
     /// A path that is not absolute.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Settings;
+use crate::attach::AttachMode;
 use crate::options::{OPTIONS, OptionKind, OptionSpec};
 
 /// The field that a key sets.
@@ -23,6 +24,8 @@ pub(super) struct Key {
 pub(super) enum Kind {
     /// The prefix of map names.
     Prefix,
+    /// How programs are attached.
+    Attach,
     /// An absolute path.
     Folder(Slot<PathBuf>),
     /// An absolute path, or nothing.
@@ -66,6 +69,7 @@ pub(super) enum Takes {
     Path,
     Switch,
     Number(Bounds),
+    Either(&'static str, &'static str),
 }
 
 impl fmt::Display for Takes {
@@ -75,6 +79,7 @@ impl fmt::Display for Takes {
             Self::Path => f.write_str("an absolute path in quotes"),
             Self::Switch => f.write_str("true or false"),
             Self::Number(Bounds(low, high)) => write!(f, "a whole number from {low} to {high}"),
+            Self::Either(one, other) => write!(f, "\"{one}\" or \"{other}\""),
         }
     }
 }
@@ -83,6 +88,7 @@ impl Kind {
     pub(super) fn takes(self) -> Takes {
         match self {
             Self::Prefix => Takes::Text,
+            Self::Attach => Takes::Either(AttachMode::Tc.name(), AttachMode::Tcx.name()),
             Self::Folder(_) | Self::Program(_) => Takes::Path,
             Self::Switch(_) => Takes::Switch,
             Self::Size(_, bounds) | Self::Number(_, bounds) | Self::Time(_, _, bounds) => {
@@ -111,7 +117,10 @@ type Rows = &'static [(&'static str, Kind)];
 
 /// Every key but those of `[options]`, which are the rows of [`OPTIONS`].
 const ROWS: [(&str, Rows); 6] = [
-    ("", &[("map_prefix", Kind::Prefix)]),
+    (
+        "",
+        &[("map_prefix", Kind::Prefix), ("attach", Kind::Attach)],
+    ),
     (
         "paths",
         &[
@@ -122,6 +131,7 @@ const ROWS: [(&str, Rows); 6] = [
                 Kind::Folder(|s| &mut s.paths.bpf_templates_dir),
             ),
             ("bundle_dir", Kind::Folder(|s| &mut s.paths.bundle_dir)),
+            ("bpffs_dir", Kind::Folder(|s| &mut s.paths.bpffs_dir)),
         ],
     ),
     (

@@ -20,6 +20,7 @@ use std::time::Duration;
 
 pub use error::{Excerpt, Hint, Mistake, Problem, SettingsError};
 
+use crate::attach::AttachMode;
 use crate::shape::{EndpointConfig, NodeConfig};
 use error::Source;
 
@@ -36,6 +37,8 @@ pub struct Settings {
     pub node: NodeConfig,
     /// The half of the shape that an endpoint may change: its options start from here.
     pub endpoint: EndpointConfig,
+    /// How programs are attached.
+    pub attach: AttachMode,
     /// The folders.
     pub paths: Paths,
     /// The compiler.
@@ -55,6 +58,8 @@ pub struct Paths {
     pub bpf_templates_dir: PathBuf,
     /// The prebuilt templates of the package.
     pub bundle_dir: PathBuf,
+    /// The pins of maps and links, in a BPF file system.
+    pub bpffs_dir: PathBuf,
 }
 
 impl Default for Paths {
@@ -64,6 +69,7 @@ impl Default for Paths {
             bpf_dir: "/usr/lib/weir/bpf".into(),
             bpf_templates_dir: "/usr/lib/weir/bpf-templates".into(),
             bundle_dir: "/usr/lib/weir/templates".into(),
+            bpffs_dir: "/sys/fs/bpf/tc/globals".into(),
         }
     }
 }

@@ -7,6 +7,7 @@ use super::Settings;
 use super::error::{Problem, SettingsError, Source, shown};
 use super::keys::{Bounds, Kind, Takes};
 use super::raw::{Entry, Raw, Value};
+use crate::attach::AttachMode;
 use crate::options::{OPTIONS, OptionError};
 use crate::shape::{self, MapPrefix, ShapeError};
 
@@ -29,6 +30,7 @@ fn set(settings: &mut Settings, entry: &Entry, written: &str) -> Result<(), Prob
             settings.node.map_prefix =
                 MapPrefix::new(text).map_err(|_| ShapeError::MapPrefix(shown(text)))?;
         }
+        (Kind::Attach, Value::Text(text)) => settings.attach = attach(entry, text)?,
         (Kind::Folder(slot), Value::Text(text)) => *slot(settings) = absolute(entry, text)?,
         (Kind::Program(slot), Value::Text(text)) => {
             let given = (!text.is_empty()).then(|| absolute(entry, text));
@@ -61,6 +63,16 @@ fn level(entry: &Entry, written: &str) -> Result<u8, Problem> {
         (Takes::Number(bounds), Value::Number(n)) => number(entry, *n, bounds, written),
         _ => Err(mistyped(entry)),
     }
+}
+
+fn attach(entry: &Entry, text: &str) -> Result<AttachMode, Problem> {
+    let modes = [AttachMode::Tc, AttachMode::Tcx];
+    let known = modes.into_iter().find(|mode| mode.name() == text);
+    known.ok_or_else(|| Problem::Range {
+        key: entry.key.name,
+        takes: entry.key.kind.takes().to_string(),
+        found: format!("\"{}\"", shown(text)),
+    })
 }
 
 fn mistyped(entry: &Entry) -> Problem {
@@ -106,11 +118,11 @@ fn culprit(raw: &Raw, error: &ShapeError) -> Range<usize> {
     let names: &[&str] = match error {
         ShapeError::MapPrefix(_) => &["map_prefix"],
         ShapeError::NoFamily => &["ipv4", "ipv6"],
-        ShapeError::Nat46 => &["nat46", "ipv4", "ipv6"],
         ShapeError::Size { map, .. } => &[map],
         ShapeError::Events(_) => &["events"],
         ShapeError::Option(OptionError::Unknown(name)) => &[name],
         ShapeError::Option(OptionError::Value { name, .. }) => &[name],
+        ShapeError::Option(OptionError::Later { option, .. }) => &[option],
         ShapeError::Option(OptionError::Needs { option, needs }) => &[option, needs],
     };
     let concerned = |entry: &&Entry| match entry.key.kind {

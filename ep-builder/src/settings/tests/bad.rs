@@ -38,13 +38,23 @@ const BAD: &[(&str, &str, &str)] = &[
     (
         "bananas = 1",
         "1:1",
-        "no key `bananas` at the top level: known are map_prefix, paths, ",
+        "no key `bananas` at the top level: known are map_prefix, attach, paths, ",
     ),
     ("map_prefx = 'a'", "1:1", "did you mean `map_prefix`?"),
     (
         "\"a\\u001B[31m\" = 1",
         "1:1",
         "no key `a\u{fffd}[31m` at the top level",
+    ),
+    (
+        "attach = \"xdp\"",
+        "1:10",
+        "`attach` takes \"tc\" or \"tcx\", not \"xdp\"",
+    ),
+    (
+        "attach = true",
+        "1:10",
+        "`attach` takes \"tc\" or \"tcx\", not true",
     ),
     // Keys in the wrong table.
     (
@@ -182,9 +192,14 @@ const BAD: &[(&str, &str, &str)] = &[
         "neither IPv4 nor IPv6 is enabled",
     ),
     (
-        "[options]\nnat46 = true\n[datapath]\nipv6 = false",
-        "4:8",
-        "NAT46 needs both",
+        "[options]\nnat46 = true",
+        "2:9",
+        "NAT46 needs service translation, which this version does not have",
+    ),
+    (
+        "[options]\ndebug_lb = true",
+        "2:12",
+        "DebugLB needs service translation, which this version does not have",
     ),
     (
         "[options]\nconntrack = false",

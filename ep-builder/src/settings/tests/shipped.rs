@@ -79,6 +79,7 @@ fn other_value(key: &Key) -> String {
         Takes::Path => "\"/other\"".to_owned(),
         Takes::Switch => (!SHIPPED.contains(&line)).to_string(),
         Takes::Number(Bounds(_, high)) => high.to_string(),
+        Takes::Either(_, other) => format!("{other:?}"),
     };
     match (key.table, key.name) {
         ("", name) => format!("{name} = {other}"),
@@ -95,6 +96,10 @@ fn every_key_sets_its_own_field() {
     let default = format!("{:#?}", Settings::default());
     let mut seen = Vec::new();
     for key in keys::all() {
+        // Of a part that is yet to come: refused (bad.rs).
+        if ["debug_lb", "nat46"].contains(&key.name) {
+            continue;
+        }
         let settings = parse(&other_value(&key)).unwrap();
         let debug = format!("{settings:#?}");
         let mut lines = debug.lines().zip(default.lines());

@@ -1,0 +1,137 @@
+//! Why a generation did not come into force.
+
+use std::path::PathBuf;
+
+use nix::errno::Errno;
+
+use super::verifier::Refusal;
+use crate::attach::AttachError;
+use crate::bpf::{BpfError, MapShape};
+use crate::elf::ElfError;
+use crate::object::ObjectError;
+use crate::whole_file::FileError;
+
+/// Why an endpoint's object was not loaded, attached or removed.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The object cannot be read.
+    #[error("cannot load the object of endpoint {id}")]
+    Object {
+        /// The endpoint.
+        id: u16,
+        /// Why.
+        source: ObjectError,
+    },
+    /// The object's constants cannot be read.
+    #[error("cannot load the object of endpoint {id}")]
+    Constants {
+        /// The endpoint.
+        id: u16,
+        /// Why.
+        source: ElfError,
+    },
+    /// A template, in which nothing was patched.
+    #[error(
+        "the object is a template, for no endpoint: {0} carries the placeholder 65535, which can never be loaded"
+    )]
+    Placeholder(String),
+    /// The object of another endpoint, or for another device.
+    #[error(
+        "the object is not for endpoint {id}: its {what} is {found}, not {expected}; compile it anew"
+    )]
+    Other {
+        /// The endpoint.
+        id: u16,
+        /// The constant or name that differs.
+        what: &'static str,
+        /// What it is.
+        found: u32,
+        /// What it must be.
+        expected: u32,
+    },
+    /// A program or map that every object has.
+    #[error("the object has no {0}: it is not one of this datapath")]
+    Missing(String),
+    /// No BPF file system at the place of the pins.
+    #[error(
+        "cannot keep maps in {}: {} is {found}, not a BPF file system; mount one with `mount -t bpf bpf {}`",
+        dir.display(), mount.display(), mount.display()
+    )]
+    NoBpffs {
+        /// The folder of the pins.
+        dir: PathBuf,
+        /// Where the file system belongs.
+        mount: PathBuf,
+        /// What is there instead.
+        found: String,
+    },
+    /// The folder of the pins.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A pinned map that is not what the object wants.
+    #[error(
+        "map {name} cannot be used: pinned at {} is {pinned}, and the object wants {wanted}", path.display()
+    )]
+    Incompatible {
+        /// The map.
+        name: String,
+        /// Its pin.
+        path: PathBuf,
+        /// What is pinned.
+        pinned: Box<MapShape>,
+        /// What the object wants.
+        wanted: Box<MapShape>,
+    },
+    /// A program that the verifier refused.
+    #[error("{0}")]
+    Refused(Box<Refusal>),
+    /// A map or another object of the kernel.
+    #[error(transparent)]
+    Bpf(#[from] BpfError),
+    /// The device.
+    #[error(transparent)]
+    Attach(#[from] AttachError),
+    /// The old generation could not be put back.
+    #[error("the new generation failed, and putting back the old one failed, too")]
+    Undo {
+        /// The first failure.
+        first: Box<LoadError>,
+        /// Why the old generation was not put back.
+        #[source]
+        source: Box<LoadError>,
+    },
+}
+
+impl LoadError {
+    /// What to do, where the message does not say it.
+    pub fn advice(&self) -> Option<&'static str> {
+        match self {
+            Self::Incompatible { .. } => Some(
+                "a map in use is never replaced: set its size in [maps] back to what is pinned, or take another map_prefix; with every endpoint deleted, remove the pin and load again",
+            ),
+            Self::Refused(refusal) => refusal.advice(),
+            Self::Bpf(error) => error.advice(),
+            Self::Attach(error) => error.advice(),
+            Self::File(error) if error.source.raw_os_error() == Some(Errno::EPERM as i32) => {
+                Some("run as root; bpffs also refuses names that contain a dot")
+            }
+            Self::Undo { .. } => Some(
+                "packets of this endpoint may be judged by programs of two generations: load it again",
+            ),
+            Self::Object { .. } | Self::Constants { .. } | Self::Missing(_) => {
+                Some("compile the endpoint anew; `weir template verify` checks the templates")
+            }
+            _ => None,
+        }
+    }
+
+    /// The verifier's log, where it said something.
+    pub fn verifier_log(&self) -> Option<&str> {
+        match self {
+            Self::Refused(refusal) => Some(&refusal.log),
+            Self::Bpf(BpfError::Refused { log, .. }) => Some(log),
+            Self::Undo { first, .. } => first.verifier_log(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! An endpoint's object into the kernel, and onto its device: create and replace are the same code.
+//!
+//! The order is what makes a replacement lose no packet and let none pass unjudged: shared maps by their
+//! pins, a calls map of the generation's own, frozen constants, all programs, their slots; only then what
+//! packets meet: the policy program, one atomic write for each hook, the pin of the calls map. The old
+//! generation is let go last. A step that fails undoes those before it: the old generation goes on.
+
+mod bpffs;
+mod constants;
+mod datapath;
+mod error;
+mod maps;
+mod programs;
+mod remove;
+mod switch;
+mod verifier;
+
+use std::path::PathBuf;
+
+pub use bpffs::Pins;
+pub use datapath::{Datapath, LoadedProgram};
+pub use error::LoadError;
+pub use remove::{Removed, uninstall};
+pub use switch::{Attachment, Retired};
+pub use verifier::Refusal;
+
+use crate::attach::{AttachMode, Device, Rtnl};
+use crate::endpoint::EndpointId;
+use crate::patch::EndpointObject;
+use crate::shape::MapPrefix;
+use crate::timeline::Timeline;
+
+/// Whose programs, and where they go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The endpoint.
+    pub id: EndpointId,
+    /// The host end of its veth pair.
+    pub device: String,
+    /// How programs are attached.
+    pub mode: AttachMode,
+    /// The folder of the pins, in a BPF file system.
+    pub bpffs_dir: PathBuf,
+    /// How the names of maps begin.
+    pub prefix: MapPrefix,
+}
+
+impl Target {
+    /// Where the endpoint's pins are.
+    pub fn pins(&self) -> Pins {
+        Pins::new(&self.bpffs_dir, &self.prefix, self.id)
+    }
+}
+
+/// A generation in force.
+#[derive(Debug)]
+pub struct Installed {
+    /// Its programs.
+    pub programs: Vec<LoadedProgram>,
+    /// The device and the hooks.
+    pub attachment: Attachment,
+    /// What is left of the generation before.
+    pub retired: Retired,
+}
+
+impl Installed {
+    /// Instructions the verifier walked through, in all programs.
+    pub fn verified_instructions(&self) -> u64 {
+        let counts = self.programs.iter();
+        counts
+            .map(|program| u64::from(program.verified_instructions))
+            .sum()
+    }
+
+    /// What the operator should know.
+    pub fn notices(&self) -> &[String] {
+        &self.attachment.notices
+    }
+}
+
+/// Loads an endpoint's object and puts it in force, in place of the generation that is there. Whoever calls
+/// it holds the endpoint's lock.
+pub fn install(
+    object: &EndpointObject,
+    target: &Target,
+    timeline: &mut Timeline,
+) -> Result<Installed, LoadError> {
+    let mut rtnl = Rtnl::open()?;
+    let device = rtnl.device(&target.device)?;
+    timeline.mark("device");
+    let datapath = load(object, target, &device, timeline)?;
+    datapath.put_in_force(target, device, &mut rtnl, timeline)
+}
+
+/// Loads an endpoint's object for a device, and changes nothing that packets meet.
+pub fn load(
+    object: &EndpointObject,
+    target: &Target,
+    device: &Device,
+    timeline: &mut Timeline,
+) -> Result<Datapath, LoadError> {
+    Datapath::load(object, target, Some(device), timeline)
+}
+
+/// As [`load`], for no device in particular: for a verifier's opinion and for test runs.
+pub fn load_detached(
+    object: &EndpointObject,
+    target: &Target,
+    timeline: &mut Timeline,
+) -> Result<Datapath, LoadError> {
+    Datapath::load(object, target, None, timeline)
+}

@@ -1,0 +1,113 @@
+//! The programs of a generation.
+
+use std::cmp::Reverse;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{self, available_parallelism};
+
+use super::error::LoadError;
+use super::maps::MapSet;
+use super::verifier::{Refusal, last_instruction};
+use crate::bpf::{BpfError, LoadedBtf, Program, ProgramSpec};
+use crate::object::{Function, Linked, Loadable, Numbers};
+
+/// A program with what it is for.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) name: String,
+    pub(super) section: String,
+    pub(super) program: Program,
+}
+
+/// More threads than the programs of an endpoint can keep busy.
+const THREADS: usize = 4;
+
+/// Loads every program, in the order of the object.
+///
+/// Nearly all of the time of a load is the verifier's, and it works for several threads at once.
+pub(super) fn load(
+    object: &Loadable,
+    maps: &MapSet,
+    btf: &LoadedBtf,
+    id: u16,
+) -> Result<Vec<Loaded>, LoadError> {
+    let (maps, data) = maps.numbers();
+    let numbers = Numbers {
+        maps: &maps,
+        data: &data,
+    };
+    let mut programs: Vec<_> = object.programs().collect();
+    // The longest first: what is left for the end is then short.
+    programs.sort_by_key(|(_, function)| Reverse(function.code.len()));
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let take = || programs.get(next.fetch_add(1, Ordering::Relaxed));
+        let load = |(index, function): &(usize, &Function)| {
+            (
+                *index,
+                load_one(object, *index, function, &numbers, btf, id),
+            )
+        };
+        std::iter::from_fn(take).map(load).collect::<Vec<_>>()
+    };
+    let others = available_parallelism().map_or(1, usize::from).min(THREADS) - 1;
+    let mut loaded = thread::scope(|scope| {
+        let workers: Vec<_> = (0..others)
+            .filter_map(|_| thread::Builder::new().spawn_scoped(scope, work).ok())
+            .collect();
+        let mut loaded = work();
+        for worker in workers {
+            loaded.extend(worker.join().unwrap_or_default());
+        }
+        loaded
+    });
+    loaded.sort_by_key(|(index, _)| *index);
+    loaded.into_iter().map(|(_, result)| result).collect()
+}
+
+fn load_one(
+    object: &Loadable,
+    index: usize,
+    function: &Function,
+    numbers: &Numbers<'_>,
+    btf: &LoadedBtf,
+    id: u16,
+) -> Result<Loaded, LoadError> {
+    let linked = object
+        .link(index, numbers)
+        .map_err(|source| LoadError::Object { id, source })?;
+    let program = Program::load(&ProgramSpec {
+        name: &function.name,
+        code: &linked.code,
+        license: &object.license,
+        btf: Some(btf),
+        func_info: &linked.func_info,
+        line_info: &linked.line_info,
+    });
+    Ok(Loaded {
+        name: function.name.clone(),
+        section: function.section.clone(),
+        program: program.map_err(|error| explained(error, object, function, &linked))?,
+    })
+}
+
+/// A refusal in terms of the source.
+fn explained(
+    error: BpfError,
+    object: &Loadable,
+    function: &Function,
+    linked: &Linked,
+) -> LoadError {
+    match error {
+        BpfError::Refused { log, source, .. } => {
+            let line = last_instruction(&log).and_then(|at| object.source_line(linked, at));
+            LoadError::Refused(Box::new(Refusal {
+                program: function.name.clone(),
+                section: function.section.clone(),
+                line,
+                log,
+                errno: source,
+            }))
+        }
+        other => other.into(),
+    }
+}

@@ -1,0 +1,22 @@
+//! L3: the loader in the kernel, and traffic through what it loads. Each test is a thread with a mount and a
+//! network namespace of its own and a private bpffs; its pods are namespaces that only it can name. All of
+//! it goes away with the thread.
+
+#[cfg(test)]
+mod bpf;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod filters;
+#[cfg(test)]
+mod lifecycle;
+#[cfg(test)]
+mod node;
+#[cfg(test)]
+mod pod;
+#[cfg(test)]
+mod replace;
+#[cfg(test)]
+mod traffic;
+#[cfg(test)]
+mod undo;
