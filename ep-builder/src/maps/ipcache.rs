@@ -1,0 +1,156 @@
+//! Who is behind an address: identities by prefix.
+
+use std::net::IpAddr;
+
+use super::address::{self, FAMILY_IPV4, Prefix};
+use super::error::MapsError;
+use super::table::Table;
+use crate::abi::{IpcacheKey, IpcacheValue};
+
+/// `IPCACHE_FIXED_BITS` of `bpf-src/abi.h`: the bits before the address, which every prefix covers.
+const FIXED_BITS: u32 = 32;
+/// `IPCACHE_HAS_TUNNEL` of `bpf-src/abi.h`.
+const HAS_TUNNEL: u8 = 0x01;
+/// `IPCACHE_TUNNEL_IPV6` of `bpf-src/abi.h`.
+const TUNNEL_IPV6: u8 = 0x02;
+
+/// Who is behind a prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// The identity.
+    pub identity: u32,
+    /// The node to send to; none for one that is routed.
+    pub tunnel_endpoint: Option<IpAddr>,
+    /// The number of the key to encrypt with; 0 for none.
+    pub encrypt_key: u8,
+}
+
+impl Peer {
+    /// One that is routed, in clear.
+    pub fn with_identity(identity: u32) -> Self {
+        Self {
+            identity,
+            tunnel_endpoint: None,
+            encrypt_key: 0,
+        }
+    }
+
+    fn of(value: &IpcacheValue) -> Self {
+        let tunnel = match (value.flags & HAS_TUNNEL, value.flags & TUNNEL_IPV6) {
+            (0, _) => None,
+            (_, 0) => Some(address::ipv4(value.tunnel_endpoint[0]).into()),
+            _ => Some(address::ipv6(value.tunnel_endpoint).into()),
+        };
+        Self {
+            identity: value.identity,
+            tunnel_endpoint: tunnel,
+            encrypt_key: value.encrypt_key,
+        }
+    }
+
+    fn value(self) -> IpcacheValue {
+        let flags = match self.tunnel_endpoint {
+            None => 0,
+            Some(IpAddr::V4(_)) => HAS_TUNNEL,
+            Some(IpAddr::V6(_)) => HAS_TUNNEL | TUNNEL_IPV6,
+        };
+        IpcacheValue {
+            identity: self.identity,
+            flags,
+            encrypt_key: self.encrypt_key,
+            pad: [0; 2],
+            tunnel_endpoint: self.tunnel_endpoint.map_or([0; 4], address::words),
+        }
+    }
+}
+
+fn key(prefix: Prefix) -> IpcacheKey {
+    IpcacheKey {
+        prefixlen: FIXED_BITS + u32::from(prefix.bits()),
+        family: address::family(prefix.address()),
+        pad: [0; 3],
+        address: address::words(prefix.address()),
+    }
+}
+
+fn prefix(key: &IpcacheKey) -> Prefix {
+    let widest = if key.family == FAMILY_IPV4 { 32 } else { 128 };
+    let bits = key.prefixlen.saturating_sub(FIXED_BITS).min(widest);
+    Prefix::as_found(
+        address::address(key.family, key.address),
+        u8::try_from(bits).unwrap_or(u8::MAX),
+    )
+}
+
+/// The map of identities.
+pub struct IpcacheMap(pub(super) Table<IpcacheKey, IpcacheValue>);
+
+impl IpcacheMap {
+    /// Every prefix.
+    pub fn entries(&self) -> Result<Vec<(Prefix, Peer)>, MapsError> {
+        let entries = self.0.entries()?;
+        let mut entries: Vec<_> = entries
+            .iter()
+            .map(|(k, v)| (prefix(k), Peer::of(v)))
+            .collect();
+        entries.sort_by_key(|(prefix, _)| *prefix);
+        Ok(entries)
+    }
+
+    /// Who the datapath takes an address for, or every address of a network: the entry of the longest
+    /// prefix that covers it. The kernel's look-up does not say which one that was, hence the walk.
+    pub fn covering(&self, wanted: Prefix) -> Result<Option<(Prefix, Peer)>, MapsError> {
+        let entries = self.entries()?.into_iter();
+        let covering = entries.filter(|(prefix, _)| prefix.contains(wanted));
+        Ok(covering.max_by_key(|(prefix, _)| prefix.bits()))
+    }
+
+    /// Sets who is behind a prefix.
+    pub fn insert(&mut self, prefix: Prefix, peer: Peer) -> Result<(), MapsError> {
+        self.0.insert(&key(prefix), &peer.value())
+    }
+
+    /// Forgets a prefix; whether it was known.
+    pub fn remove(&mut self, prefix: Prefix) -> Result<bool, MapsError> {
+        self.0.remove(&key(prefix))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_and_its_peer_come_back() {
+        for text in [
+            "10.1.0.0/16",
+            "0.0.0.0/0",
+            "10.1.2.3",
+            "fd00::/8",
+            "::/0",
+            "fd00::1",
+        ] {
+            let wanted: Prefix = text.parse().unwrap();
+            assert_eq!(prefix(&key(wanted)), wanted, "{text}");
+        }
+        assert_eq!(key("10.1.0.0/16".parse().unwrap()).prefixlen, 48);
+        for node in [None, Some("192.0.2.1"), Some("2001:db8::1")] {
+            let peer = Peer {
+                identity: 12_022,
+                tunnel_endpoint: node.map(|text| text.parse().unwrap()),
+                encrypt_key: 3,
+            };
+            assert_eq!(Peer::of(&peer.value()), peer);
+        }
+    }
+
+    #[test]
+    fn an_odd_key_is_shown_as_far_as_it_goes() {
+        let whole = key("10.1.2.3".parse().unwrap());
+        let odd = |prefixlen| prefix(&IpcacheKey { prefixlen, ..whole }).to_string();
+        assert_eq!(
+            [odd(0), odd(40), odd(u32::MAX)],
+            ["10.1.2.3/0", "10.1.2.3/8", "10.1.2.3/32"]
+        );
+    }
+}

@@ -1,0 +1,327 @@
+//! Which maps there are: their names, and what each must be. No I/O.
+
+use std::fmt;
+
+use crate::abi::{
+    Ct4Key, Ct6Key, CtValue, EndpointKey, EndpointValue, Frag4Key, Frag6Key, FragValue, IpcacheKey,
+    IpcacheValue, Layout, MetricsKey, MetricsValue, PolicyKey, PolicyValue,
+};
+use crate::endpoint::EndpointId;
+use crate::shape::MapPrefix;
+
+/// A map of the datapath.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MapName {
+    /// An endpoint's policy.
+    Policy(EndpointId),
+    /// An endpoint's tail programs.
+    Calls(EndpointId),
+    /// Every endpoint's policy program, by id.
+    CallPolicy,
+    /// The revision of every endpoint's policy, by id.
+    PolicyRevision,
+    /// Local endpoints by address.
+    Endpoints,
+    /// Identities by prefix.
+    Ipcache,
+    /// Counters.
+    Metrics,
+    /// The ring buffer of events.
+    Events,
+    /// Tracked connections.
+    Conntrack(Conntrack),
+    /// Fragmented IPv4 datagrams.
+    Frag4,
+    /// Fragmented IPv6 datagrams.
+    Frag6,
+}
+
+/// Which of the conntrack maps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Conntrack {
+    /// The family of its connections.
+    pub family: Family,
+    /// Whether it is the one of TCP, or of every other protocol.
+    pub tcp: bool,
+    /// The endpoint that has it for itself; none for the one that all share.
+    pub owner: Option<EndpointId>,
+}
+
+impl Conntrack {
+    /// The four maps of an owner, or the four that are shared.
+    pub fn all(owner: Option<EndpointId>) -> [Self; 4] {
+        let map = |family, tcp| Self { family, tcp, owner };
+        [
+            map(Family::Ipv4, true),
+            map(Family::Ipv4, false),
+            map(Family::Ipv6, true),
+            map(Family::Ipv6, false),
+        ]
+    }
+
+    fn stem(self) -> &'static str {
+        match (self.family, self.tcp) {
+            (Family::Ipv4, true) => "ct4",
+            (Family::Ipv4, false) => "ct_any4",
+            (Family::Ipv6, true) => "ct6",
+            (Family::Ipv6, false) => "ct_any6",
+        }
+    }
+}
+
+/// IPv4 or IPv6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Family {
+    /// IPv4.
+    Ipv4,
+    /// IPv6.
+    Ipv6,
+}
+
+/// What stands in a conntrack map's name where another has its owner's digits.
+const SHARED: &str = "global";
+
+impl MapName {
+    /// The maps that have one name each.
+    const SINGLE: [Self; 8] = [
+        Self::CallPolicy,
+        Self::PolicyRevision,
+        Self::Endpoints,
+        Self::Ipcache,
+        Self::Metrics,
+        Self::Events,
+        Self::Frag4,
+        Self::Frag6,
+    ];
+
+    /// The name, which is also that of its pin.
+    pub fn with(self, prefix: &MapPrefix) -> String {
+        prefix.map(&self.stem())
+    }
+
+    /// The map of this name. Strict: a node whose prefix begins like ours has maps, too.
+    pub fn parse(prefix: &MapPrefix, name: &str) -> Option<Self> {
+        let owner = name
+            .split_at_checked(name.len().saturating_sub(5))
+            .and_then(|(_, digits)| EndpointId::parse(digits).ok());
+        let own = owner.map(|id| [Self::Policy(id), Self::Calls(id)]);
+        let conntrack = Conntrack::all(owner).map(Self::Conntrack);
+        let mut candidates = Self::SINGLE
+            .into_iter()
+            .chain(own.into_iter().flatten())
+            .chain(conntrack);
+        candidates.find(|map| map.with(prefix) == name)
+    }
+
+    fn stem(self) -> String {
+        match self {
+            Self::Policy(id) => format!("policy_{}", id.five_digits()),
+            Self::Calls(id) => format!("calls_{}", id.five_digits()),
+            Self::CallPolicy => "call_policy".to_owned(),
+            Self::PolicyRevision => "policy_rev".to_owned(),
+            Self::Endpoints => "lxc".to_owned(),
+            Self::Ipcache => "ipcache".to_owned(),
+            Self::Metrics => "metrics".to_owned(),
+            Self::Events => "events".to_owned(),
+            Self::Conntrack(map) => {
+                let owner = map.owner.map_or(SHARED.to_owned(), EndpointId::five_digits);
+                format!("{}_{owner}", map.stem())
+            }
+            Self::Frag4 => "frag4".to_owned(),
+            Self::Frag6 => "frag6".to_owned(),
+        }
+    }
+
+    /// What the datapath takes it for.
+    pub fn definition(self) -> Definition {
+        let table = |map_type, key: Layout, value: Layout| Definition {
+            map_type,
+            key_size: key.size,
+            value_size: value.size,
+        };
+        let numbers = |map_type| Definition {
+            map_type,
+            key_size: size_of::<u32>(),
+            value_size: size_of::<u32>(),
+        };
+        match self {
+            Self::Policy(_) => table(MapType::Trie, PolicyKey::LAYOUT, PolicyValue::LAYOUT),
+            Self::Calls(_) | Self::CallPolicy => numbers(MapType::Programs),
+            Self::PolicyRevision => numbers(MapType::Array),
+            Self::Endpoints => table(MapType::Hash, EndpointKey::LAYOUT, EndpointValue::LAYOUT),
+            Self::Ipcache => table(MapType::Trie, IpcacheKey::LAYOUT, IpcacheValue::LAYOUT),
+            Self::Metrics => table(MapType::PerCpu, MetricsKey::LAYOUT, MetricsValue::LAYOUT),
+            Self::Events => Definition {
+                map_type: MapType::Ring,
+                key_size: 0,
+                value_size: 0,
+            },
+            Self::Conntrack(map) => {
+                let key = match map.family {
+                    Family::Ipv4 => Ct4Key::LAYOUT,
+                    Family::Ipv6 => Ct6Key::LAYOUT,
+                };
+                table(MapType::Lru, key, CtValue::LAYOUT)
+            }
+            Self::Frag4 => table(MapType::Lru, Frag4Key::LAYOUT, FragValue::LAYOUT),
+            Self::Frag6 => table(MapType::Lru, Frag6Key::LAYOUT, FragValue::LAYOUT),
+        }
+    }
+}
+
+/// What a map is, as far as both sides must agree about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Definition {
+    /// Its type.
+    pub map_type: MapType,
+    /// Bytes of a key.
+    pub key_size: usize,
+    /// Bytes of a value; of one processor's in a map that has one for each.
+    pub value_size: usize,
+}
+
+impl fmt::Display for Definition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            map_type,
+            key_size,
+            value_size,
+        } = self;
+        write!(
+            f,
+            "type {map_type}, key of {key_size} bytes, value of {value_size} bytes"
+        )
+    }
+}
+
+/// The types of map that the datapath uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MapType {
+    /// A hash table.
+    Hash,
+    /// Values by place.
+    Array,
+    /// A hash table that forgets what was not used for long.
+    Lru,
+    /// A hash table with a value for each processor.
+    PerCpu,
+    /// Longest prefix match.
+    Trie,
+    /// Programs for tail calls.
+    Programs,
+    /// A ring buffer.
+    Ring,
+    /// A type of the kernel that the datapath does not use, by its number.
+    Other(u32),
+}
+
+impl MapType {
+    /// The kernel's numbers (`enum bpf_map_type`) and what `bpftool` calls them.
+    const KNOWN: [(u32, Self, &'static str); 7] = [
+        (1, Self::Hash, "hash"),
+        (2, Self::Array, "array"),
+        (3, Self::Programs, "prog_array"),
+        (5, Self::PerCpu, "percpu_hash"),
+        (9, Self::Lru, "lru_hash"),
+        (11, Self::Trie, "lpm_trie"),
+        (27, Self::Ring, "ringbuf"),
+    ];
+
+    /// The type with the kernel's number.
+    pub fn of(number: u32) -> Self {
+        let known = Self::KNOWN.iter().find(|(this, ..)| *this == number);
+        known.map_or(Self::Other(number), |(_, map_type, _)| *map_type)
+    }
+}
+
+impl fmt::Display for MapType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self, Self::KNOWN.iter().find(|(_, this, _)| this == self)) {
+            (Self::Other(number), _) => write!(f, "{number}"),
+            (_, known) => f.write_str(known.map_or("", |(.., name)| name)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(id: u16) -> EndpointId {
+        EndpointId::new(id).unwrap()
+    }
+
+    #[test]
+    fn a_name_is_read_as_it_is_written() {
+        let prefix = MapPrefix::default();
+        let owners = [None, Some(id(1)), Some(id(2665))];
+        let conntrack = owners.into_iter().flat_map(Conntrack::all);
+        let mut all: Vec<_> = conntrack.map(MapName::Conntrack).collect();
+        all.extend(MapName::SINGLE);
+        all.extend([MapName::Policy(id(7)), MapName::Calls(id(65_534))]);
+        for map in all {
+            let name = map.with(&prefix);
+            assert_eq!(MapName::parse(&prefix, &name), Some(map), "{name}");
+            let other = MapPrefix::new("weir_b").unwrap();
+            assert_eq!(MapName::parse(&prefix, &map.with(&other)), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn other_names_are_no_maps_of_ours() {
+        let prefix = MapPrefix::default();
+        for name in [
+            "",
+            "weir",
+            "weir_",
+            "weir_policy",
+            "weir_policy_",
+            "weir_policy_7",
+            "weir_policy_00000",
+            "weir_policy_65535",
+            "weir_calls_02665__new",
+            "weir_lxc_global",
+            "weir_ct4",
+            "lxc",
+            "Weir_lxc",
+            "weir_ct4_globals",
+            "weir_policy_０",
+            "é",
+        ] {
+            assert_eq!(MapName::parse(&prefix, name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn headers_say_the_same_names() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../bpf-templates");
+        let read = |name| std::fs::read_to_string(format!("{folder}/{name}.hbs")).unwrap();
+        let renderer =
+            crate::header::Renderer::new(&read("ep_config.h"), &read("node_config.h")).unwrap();
+        let node = crate::shape::NodeConfig::default();
+        for own in [0, 1] {
+            let mut shape = crate::shape::EndpointConfig::default();
+            shape.options.set("ConntrackLocal", own).unwrap();
+            let headers = renderer.template(&node, &shape).unwrap();
+            let text = headers.ep_config + &headers.node_config;
+            let defined = text.lines().filter_map(|line| {
+                let (_, name) = line.strip_prefix("#define ")?.split_once(' ')?;
+                name.strip_prefix("weir_")
+            });
+            let names: Vec<_> = defined.collect();
+            assert!(names.len() >= 13, "{names:?}");
+            for name in names {
+                // A template's maps have the digits that no endpoint has.
+                let name = format!("weir_{}", name.replace("65535", "00001"));
+                assert!(MapName::parse(&node.map_prefix, &name).is_some(), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn types_are_called_as_bpftool_does() {
+        let row = |number| (MapType::of(number), MapType::of(number).to_string());
+        assert_eq!(row(9), (MapType::Lru, "lru_hash".to_owned()));
+        assert_eq!(row(4), (MapType::Other(4), "4".to_owned()));
+    }
+}
