@@ -74,7 +74,8 @@ struct __abi ipcache_value {
 
 /*
  * POLICY_MAP: a rule for a peer (identity 0: any), fixing nothing more (prefixlen is
- * POLICY_FIXED_BITS), the protocol (+ 8), or leading bits of the port, too (+ 8 + bits).
+ * POLICY_FIXED_BITS), the protocol (+ 8), or leading bits of the port, too (+ 8 + bits). The port is the
+ * one of the side that answers; for ICMP it is the type of the message, and otherwise 0.
  */
 struct __abi policy_key {
 	__u32 prefixlen;
@@ -98,13 +99,12 @@ struct __abi policy_value {
 	__u8 pad[2];
 };
 
-/* Of ct4_key.flags and ct6_key.flags: which of the connection's entries it is. */
-#define CT_EGRESS  0x00
-#define CT_INGRESS 0x01
-#define CT_RELATED 0x02
-#define CT_SERVICE 0x04
-
-/* CT_MAP_TCP4, CT_MAP_ANY4: a connection, seen in the direction of its first packet... */
+/*
+ * CT_MAP_TCP4, CT_MAP_ANY4: a connection of a pod, always written as a packet that leaves the pod has it:
+ * saddr and sport are the pod's, whoever began. So each packet, of either direction, needs one look-up,
+ * and a connection between two pods of a node has an entry for each of them. For an ICMP echo the port of
+ * the side that asked is the identifier, and the other one is 0. `flags` is 0...
+ */
 struct __abi ct4_key {
 	__be32 daddr;
 	__be32 saddr;
@@ -126,21 +126,19 @@ struct __abi ct6_key {
 	__u8 pad[2];
 };
 
-/* Of ct_value.flags. */
-#define CT_TX_CLOSING   0x0001
-#define CT_RX_CLOSING   0x0002
-#define CT_SEEN_NON_SYN 0x0004
-#define CT_LOOPBACK     0x0008
-#define CT_NODE_PORT    0x0010
-#define CT_FROM_TUNNEL  0x0020
-#define CT_NAT46        0x0040
-#define CT_POLICY_AUDIT 0x0080
+/* Of ct_value.flags: the peer began, so the policy for ingress judges; audit mode alone let it pass. */
+#define CT_INGRESS      0x0001
+#define CT_POLICY_AUDIT 0x0002
+
+/* Instead of the flags of TCP in `tx_tcp_flags` and `rx_tcp_flags`, for every other protocol. */
+#define CT_SEEN 0x01
 
 /*
  * ...and what is known of it; tx is the direction of the first packet. It fills one cache line.
- * `lifetime` and the two `reported` are seconds of the monotonic clock. `policy_revision` is the one
- * under which `policy_rule` allowed the connection: while it stands, packets skip the look-up.
- * `translation` is the backend in an entry of CT_SERVICE, and the reverse translation in the others.
+ * `lifetime` and the two `reported` are seconds of the monotonic clock; an entry whose lifetime is over
+ * counts as absent. `policy_revision` is the one under which `policy_rule` allowed the connection: while
+ * it stands, packets skip the look-up. `source_identity` is that of the side that began. The flags that
+ * each side has sent are the state of TCP: a byte has one writer, so nothing is lost. `translation` is 0.
  */
 struct __abi ct_value {
 	__u64 tx_packets;
@@ -173,14 +171,17 @@ struct __abi frag6_key {
 	__be32 daddr[4];
 	__be32 saddr[4];
 	__be32 id;
-	__u8 protocol;
-	__u8 pad[3];
 };
 
-/* ...and the ports that only its first fragment shows. */
+/*
+ * ...and what only its first fragment shows: the ports, for ICMP its identifier and type; and, over
+ * IPv6, the protocol behind the last extension header.
+ */
 struct __abi frag_value {
 	__be16 sport;
 	__be16 dport;
+	__u8 protocol;
+	__u8 pad[3];
 };
 
 /* Reasons below every drop code. */
@@ -287,8 +288,8 @@ ABI_SIZE(ct4_key, 16);
 ABI_SIZE(ct6_key, 40);
 ABI_SIZE(ct_value, 64);
 ABI_SIZE(frag4_key, 12);
-ABI_SIZE(frag6_key, 40);
-ABI_SIZE(frag_value, 4);
+ABI_SIZE(frag6_key, 36);
+ABI_SIZE(frag_value, 8);
 ABI_SIZE(metrics_key, 4);
 ABI_SIZE(metrics_value, 16);
 ABI_SIZE(event_header, 16);

@@ -4,10 +4,9 @@
  *
  *   from-container   packets the pod sends     (ingress of the device)   ARP 6, IPv4 7, IPv6 10
  *   to-container     packets the pod gets      (egress of the device)    IPv4 22, IPv6 23
- *   policy/ingress   packets of another pod to this one, run at the sender
+ *   policy/ingress   packets of another pod to this one, run at the sender's device; goes on as above
  *
- * This file dispatches; each step of a packet's way is in lib/. Packets that none of the steps drops
- * pass to the host's stack or to the pod.
+ * This file has the programs; the order of the steps in each is in lib/steps.h.
  */
 
 /* Values first, then what is made of them; the order is fixed. */
@@ -20,64 +19,11 @@
 #include "kernel/packet.h"
 #include "abi.h"
 #include "maps.h"
-#include "lib/cursor.h"
-#include "lib/tail.h"
-#include "lib/metrics.h"
-#include "lib/drop.h"
-#include "lib/events.h"
-#include "lib/eth.h"
-#include "lib/arp.h"
-#include "lib/ipv4.h"
-#include "lib/ipv6.h"
-
-#undef THIS_FILE
-#define THIS_FILE FILE_BPF_LXC
+#include "lib/steps.h"
+#include "lib/time_exceeded.h"
 
 /* The kernel offers some of the helpers to GPL-compatible programs only. */
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
-
-/* Continues in `slot`; coming back is a drop, whose detail is the slot. */
-#define TAIL_OR_DROP(ctx, slot)                                                                    \
-	({                                                                                         \
-		tail_call(ctx, slot);                                                              \
-		DROP_WITH(DROP_MISSED_TAIL_CALL, slot);                                            \
-	})
-
-/* Continues in the program for the frame's protocol; returns a verdict if there is none. */
-static __always_inline int step_from_container(struct __sk_buff *ctx)
-{
-	int type = eth_type_from_container(ctx);
-
-	if (type < 0)
-		return type;
-	event_debug(ctx, DEBUG_FROM_CONTAINER, (__u32)type, ctx->len);
-	event_trace(ctx, TRACE_FROM_CONTAINER, SECLABEL, 0);
-	if (CONFIG_ENABLE_IPV4 && type == BE16(ETH_P_IP))
-		return TAIL_OR_DROP(ctx, SLOT_IPV4_FROM_CONTAINER);
-	if (CONFIG_ENABLE_IPV6 && type == BE16(ETH_P_IPV6))
-		return TAIL_OR_DROP(ctx, SLOT_IPV6_FROM_CONTAINER);
-	if (CONFIG_ENABLE_IPV4 && type == BE16(ETH_P_ARP))
-		return TAIL_OR_DROP(ctx, SLOT_ARP);
-	return DROP_HERE(DROP_UNKNOWN_L3);
-}
-
-/* Likewise for a frame to the pod. ARP passes: the host asks for the pod by it. */
-static __always_inline int step_to_container(struct __sk_buff *ctx)
-{
-	int type = eth_type(ctx);
-
-	if (type < 0)
-		return type;
-	event_debug(ctx, DEBUG_TO_CONTAINER, (__u32)type, ctx->len);
-	event_trace(ctx, TRACE_FROM_STACK, 0, SECLABEL);
-	if (CONFIG_ENABLE_IPV4 && type == BE16(ETH_P_IP))
-		return TAIL_OR_DROP(ctx, SLOT_IPV4_TO_CONTAINER);
-	if (CONFIG_ENABLE_IPV6 && type == BE16(ETH_P_IPV6))
-		return TAIL_OR_DROP(ctx, SLOT_IPV6_TO_CONTAINER);
-	if (CONFIG_ENABLE_IPV4 && type == BE16(ETH_P_ARP))
-		return TC_ACT_OK;
-	return DROP_HERE(DROP_UNKNOWN_L3);
-}
 
 /*
  * Attached by the loader to the ingress of the host end of the veth.
@@ -86,33 +32,27 @@ static __always_inline int step_to_container(struct __sk_buff *ctx)
 SEC("from-container")
 int from_container(struct __sk_buff *ctx)
 {
-	return verdict_end(ctx, step_from_container(ctx), DIRECTION_EGRESS);
+	struct flow flow = {};
+
+	return verdict_end(ctx, step_from_container(ctx, &flow), &flow, DIRECTION_EGRESS);
 }
 
 /*
  * Attached by the loader to the egress of the host end of the veth.
- * Reads the frame; writes nothing but counters and events.
+ * Reads the frame and the mark; writes the handover words, counters and events.
  */
 SEC("to-container")
 int to_container(struct __sk_buff *ctx)
 {
-	return verdict_end(ctx, step_to_container(ctx), DIRECTION_INGRESS);
-}
+	struct flow flow = {};
 
-/* The end of what the pod sent: traced when it goes on to the host's stack. */
-static __always_inline int end_from_container(struct __sk_buff *ctx, int verdict)
-{
-	if (verdict == TC_ACT_OK)
-		event_trace(ctx, TRACE_TO_STACK, SECLABEL, 0);
-	return verdict_end(ctx, verdict, DIRECTION_EGRESS);
-}
-
-/* The end of what comes to the pod. */
-static __always_inline int end_to_container(struct __sk_buff *ctx, int verdict)
-{
-	if (verdict == TC_ACT_OK)
-		event_trace(ctx, TRACE_TO_CONTAINER, 0, SECLABEL);
-	return verdict_end(ctx, verdict, DIRECTION_INGRESS);
+	/* Judged and counted already, or made by the pod's own programs. */
+	if (mark_is_passed(ctx->mark))
+		return TC_ACT_OK;
+	flow.peer_identity = identity_of_mark(ctx->mark);
+	ctx->cb[HANDOVER_SOURCE_IDENTITY] = flow.peer_identity;
+	ctx->cb[HANDOVER_ORIGIN] = ORIGIN_STACK;
+	return verdict_end(ctx, step_to_container(ctx, &flow), &flow, DIRECTION_INGRESS);
 }
 
 #if CONFIG_ENABLE_IPV4
@@ -121,41 +61,51 @@ SEC("tail/arp")
 TAIL(SLOT_ARP)
 int tail_arp(struct __sk_buff *ctx)
 {
-	return end_from_container(ctx, arp_from_container(ctx));
+	struct flow flow = {};
+
+	return end_from_container(ctx, arp_from_container(ctx), &flow);
 }
 
-/* Called by from_container. */
+/* Called by from_container. Writes what changes on the way: MACs and TTL, or the mark. */
 SEC("tail/ipv4-from")
 TAIL(SLOT_IPV4_FROM_CONTAINER)
 int tail_ipv4_from(struct __sk_buff *ctx)
 {
-	return end_from_container(ctx, ipv4_from_container(ctx));
+	struct flow flow = {};
+
+	return end_from_container(ctx, step_ipv4_from(ctx, &flow), &flow);
 }
 
-/* Called by to_container. */
+/* Called by to_container and policy_ingress. Reads the handover words. */
 SEC("tail/ipv4-to")
 TAIL(SLOT_IPV4_TO_CONTAINER)
 int tail_ipv4_to(struct __sk_buff *ctx)
 {
-	return end_to_container(ctx, ipv4_to_container(ctx));
+	struct flow flow = { .peer_identity = ctx->cb[HANDOVER_SOURCE_IDENTITY] };
+
+	return end_to_container(ctx, step_ipv4_to(ctx, &flow), &flow);
 }
 #endif
 
 #if CONFIG_ENABLE_IPV6
-/* Called by from_container. */
+/* Called by from_container. Writes what changes on the way, or the answer to the pod. */
 SEC("tail/ipv6-from")
 TAIL(SLOT_IPV6_FROM_CONTAINER)
 int tail_ipv6_from(struct __sk_buff *ctx)
 {
-	return end_from_container(ctx, ipv6_from_container(ctx));
+	struct flow flow = {};
+
+	return end_from_container(ctx, step_ipv6_from(ctx, &flow), &flow);
 }
 
-/* Called by to_container. */
+/* Called by to_container and policy_ingress. Reads the handover words. */
 SEC("tail/ipv6-to")
 TAIL(SLOT_IPV6_TO_CONTAINER)
 int tail_ipv6_to(struct __sk_buff *ctx)
 {
-	return end_to_container(ctx, ipv6_to_container(ctx));
+	struct flow flow = { .peer_identity = ctx->cb[HANDOVER_SOURCE_IDENTITY] };
+
+	return end_to_container(ctx, step_ipv6_to(ctx, &flow), &flow);
 }
 #endif
 
@@ -170,12 +120,32 @@ int tail_drop(struct __sk_buff *ctx)
 }
 #endif
 
+#if CONFIG_ENABLE_ROUTING
+/* Called by drop() for what the pod sent. Reads the scratch words; writes the event and the answer. */
+SEC("tail/time-exceeded")
+TAIL(SLOT_TIME_EXCEEDED)
+int tail_ttl(struct __sk_buff *ctx)
+{
+	event_drop(ctx);
+	if (CONFIG_ENABLE_IPV4 && ctx->protocol == BE16(ETH_P_IP))
+		return time_exceeded4(ctx);
+	if (CONFIG_ENABLE_IPV6 && ctx->protocol == BE16(ETH_P_IPV6))
+		return time_exceeded6(ctx);
+	return TC_ACT_SHOT;
+}
+#endif
+
 /*
  * In CALL_POLICY_MAP at LXC_ID, by the loader: another pod's programs call it to deliver a packet here.
- * The ingress policy is not there yet: everything passes.
+ * Reads the handover words; writes counters.
  */
 SEC("policy/ingress")
 int policy_ingress(struct __sk_buff *ctx)
 {
-	return end_to_container(ctx, TC_ACT_OK);
+	struct flow flow = { .peer_identity = ctx->cb[HANDOVER_SOURCE_IDENTITY] };
+
+	/* For the sender's side, which cannot count after a call and must not before it. */
+	if (CONFIG_LOCAL_DELIVERY_METRICS)
+		metrics_count(ctx, METRICS_FORWARDED, DIRECTION_EGRESS);
+	return verdict_end(ctx, step_policy_ingress(ctx), &flow, DIRECTION_INGRESS);
 }

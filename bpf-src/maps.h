@@ -18,12 +18,15 @@
 
 #define PIN_BY_NAME 1
 
-#define CALLS_MAP_SIZE       48
-#define CALL_POLICY_MAP_SIZE 65535
+#define CALLS_MAP_SIZE           48
+#define CALL_POLICY_MAP_SIZE     65535
+#define POLICY_REVISION_MAP_SIZE 65536
 
 /*
- * Read: every packet of a new connection. Written: the policy compiler.
- * One generation with the programs; packets and bytes are added by the datapath.
+ * Read: every packet of a new connection. Written: the policy compiler; packets and bytes, the datapath.
+ * What no entry allows is dropped: an endpoint without policy has one entry for each direction that allows
+ * identity 0 at POLICY_FIXED_BITS. Of one identity only the finest entry is seen: a rule that denies more
+ * than a finer one allows must be written at the finer one's key, too.
  */
 struct {
 	MAP_NUMBER(type, BPF_MAP_TYPE_LPM_TRIE);
@@ -33,6 +36,18 @@ struct {
 	MAP_NUMBER(map_flags, BPF_F_NO_PREALLOC);
 	MAP_NUMBER(pinning, PIN_BY_NAME);
 } POLICY_MAP SEC(".maps");
+
+/*
+ * Read: every packet that has a connection or opens one. Written: the policy compiler, after POLICY_MAP.
+ * By endpoint id, a number that grows with each change: what was allowed under another one is asked anew.
+ */
+struct {
+	MAP_NUMBER(type, BPF_MAP_TYPE_ARRAY);
+	MAP_TYPE(key, __u32);
+	MAP_TYPE(value, __u32);
+	MAP_NUMBER(max_entries, POLICY_REVISION_MAP_SIZE);
+	MAP_NUMBER(pinning, PIN_BY_NAME);
+} POLICY_REVISION_MAP SEC(".maps");
 
 /*
  * Read: tail calls within the endpoint. Written: the loader, once, before the programs are attached.
@@ -107,82 +122,99 @@ struct {
 	MAP_NUMBER(pinning, PIN_BY_NAME);
 } EVENTS_MAP SEC(".maps");
 
-#if CONFIG_CONNTRACK && CONFIG_ENABLE_IPV4
+/*
+ * The maps below exist in some shapes only. They are always declared: code names the map of a part that
+ * is switched off and is cut away together with it, so that the conditions stand at the end alone.
+ */
+#define DECLARED __attribute__((section(".maps")))
+
 /*
  * Read and written: every TCP packet over IPv4. Also read by the operator; deleted with the endpoint.
- * Of this endpoint alone with CONNTRACK_LOCAL, by its name in the header.
+ * Of this endpoint alone with CONNTRACK_LOCAL, by its name in the header. A full map evicts the connection
+ * that was longest without a packet, so a flood of new ones takes the place of idle ones first.
  */
-struct {
+extern struct ct_tcp4_map {
 	MAP_NUMBER(type, BPF_MAP_TYPE_LRU_HASH);
 	MAP_TYPE(key, struct ct4_key);
 	MAP_TYPE(value, struct ct_value);
 	MAP_NUMBER(max_entries, CT_MAP_SIZE_TCP);
 	MAP_NUMBER(pinning, PIN_BY_NAME);
-} CT_MAP_TCP4 SEC(".maps");
+} CT_MAP_TCP4 DECLARED;
 
 /*
  * Read and written: every other packet over IPv4; a map of its own, so that a flood of these does not
  * evict TCP connections. Otherwise as CT_MAP_TCP4.
  */
-struct {
+extern struct ct_any4_map {
 	MAP_NUMBER(type, BPF_MAP_TYPE_LRU_HASH);
 	MAP_TYPE(key, struct ct4_key);
 	MAP_TYPE(value, struct ct_value);
 	MAP_NUMBER(max_entries, CT_MAP_SIZE_ANY);
 	MAP_NUMBER(pinning, PIN_BY_NAME);
-} CT_MAP_ANY4 SEC(".maps");
-#endif
+} CT_MAP_ANY4 DECLARED;
 
-#if CONFIG_CONNTRACK && CONFIG_ENABLE_IPV6
 /*
  * Read and written: every TCP packet over IPv6.
  * Otherwise as CT_MAP_TCP4.
  */
-struct {
+extern struct ct_tcp6_map {
 	MAP_NUMBER(type, BPF_MAP_TYPE_LRU_HASH);
 	MAP_TYPE(key, struct ct6_key);
 	MAP_TYPE(value, struct ct_value);
 	MAP_NUMBER(max_entries, CT_MAP_SIZE_TCP);
 	MAP_NUMBER(pinning, PIN_BY_NAME);
-} CT_MAP_TCP6 SEC(".maps");
+} CT_MAP_TCP6 DECLARED;
 
 /*
  * Read and written: every other packet over IPv6.
  * Otherwise as CT_MAP_ANY4.
  */
-struct {
+extern struct ct_any6_map {
 	MAP_NUMBER(type, BPF_MAP_TYPE_LRU_HASH);
 	MAP_TYPE(key, struct ct6_key);
 	MAP_TYPE(value, struct ct_value);
 	MAP_NUMBER(max_entries, CT_MAP_SIZE_ANY);
 	MAP_NUMBER(pinning, PIN_BY_NAME);
-} CT_MAP_ANY6 SEC(".maps");
-#endif
+} CT_MAP_ANY6 DECLARED;
 
-#if CONFIG_ENABLE_IPV4
 /*
  * Read: later fragments, which have no ports. Written: first fragments.
  * Needed without conntrack, too: policy is by port.
  */
-struct {
+extern struct frag4_map {
 	MAP_NUMBER(type, BPF_MAP_TYPE_LRU_HASH);
 	MAP_TYPE(key, struct frag4_key);
 	MAP_TYPE(value, struct frag_value);
 	MAP_NUMBER(max_entries, FRAG_MAP_SIZE);
 	MAP_NUMBER(pinning, PIN_BY_NAME);
-} FRAG4_MAP SEC(".maps");
-#endif
+} FRAG4_MAP DECLARED;
 
-#if CONFIG_ENABLE_IPV6
 /*
  * Read: later fragments over IPv6. Written: first fragments.
  * Otherwise as FRAG4_MAP.
  */
-struct {
+extern struct frag6_map {
 	MAP_NUMBER(type, BPF_MAP_TYPE_LRU_HASH);
 	MAP_TYPE(key, struct frag6_key);
 	MAP_TYPE(value, struct frag_value);
 	MAP_NUMBER(max_entries, FRAG_MAP_SIZE);
 	MAP_NUMBER(pinning, PIN_BY_NAME);
-} FRAG6_MAP SEC(".maps");
+} FRAG6_MAP DECLARED;
+
+#if CONFIG_CONNTRACK && CONFIG_ENABLE_IPV4
+struct ct_tcp4_map CT_MAP_TCP4 SEC(".maps");
+struct ct_any4_map CT_MAP_ANY4 SEC(".maps");
+#endif
+
+#if CONFIG_CONNTRACK && CONFIG_ENABLE_IPV6
+struct ct_tcp6_map CT_MAP_TCP6 SEC(".maps");
+struct ct_any6_map CT_MAP_ANY6 SEC(".maps");
+#endif
+
+#if CONFIG_ENABLE_IPV4
+struct frag4_map FRAG4_MAP SEC(".maps");
+#endif
+
+#if CONFIG_ENABLE_IPV6
+struct frag6_map FRAG6_MAP SEC(".maps");
 #endif

@@ -13,9 +13,19 @@ static void *(*const bpf_map_lookup_elem)(void *map, const void *key) = (void *)
 static long (*const bpf_map_update_elem)(void *map, const void *key, const void *value,
 					 __u64 flags) = (void *)2;
 static __u64 (*const bpf_ktime_get_ns)(void) = (void *)5;
+static long (*const bpf_skb_store_bytes)(struct __sk_buff *ctx, __u32 offset, const void *from,
+					 __u32 len, __u64 flags) = (void *)9;
+static long (*const bpf_tail_call)(struct __sk_buff *ctx, void *programs, __u32 index) = (void *)12;
 static long (*const bpf_redirect)(__u32 ifindex, __u64 flags) = (void *)23;
 static long (*const bpf_skb_load_bytes)(const void *ctx, __u32 offset, void *to,
 					__u32 len) = (void *)26;
+static __s64 (*const bpf_csum_diff)(const void *from, __u32 from_size, const void *to,
+				    __u32 to_size, __u32 seed) = (void *)28;
+static long (*const bpf_skb_change_tail)(struct __sk_buff *ctx, __u32 len,
+					 __u64 flags) = (void *)38;
 static long (*const bpf_skb_pull_data)(struct __sk_buff *ctx, __u32 len) = (void *)39;
+static __s64 (*const bpf_csum_update)(struct __sk_buff *ctx, __u32 sum) = (void *)40;
 static void *(*const bpf_ringbuf_reserve)(void *ring, __u64 size, __u64 flags) = (void *)131;
 static void (*const bpf_ringbuf_submit)(void *data, __u64 flags) = (void *)132;
+static long (*const bpf_redirect_peer)(__u32 ifindex, __u64 flags) = (void *)155;
+static __u64 (*const bpf_ktime_get_coarse_ns)(void) = (void *)160;

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "lib/cursor.h"
-#include "lib/events.h"
+#include "lib/deliver.h"
 
 #undef THIS_FILE
 #define THIS_FILE FILE_ARP
@@ -65,5 +65,5 @@ static __always_inline int arp_from_container(struct __sk_buff *ctx)
 		return TC_ACT_OK;
 	arp_make_reply(eth, arp);
 	event_debug(ctx, DEBUG_ARP_ANSWERED, target, 0);
-	return (int)bpf_redirect(ctx->ifindex, 0);
+	return answer(ctx);
 }

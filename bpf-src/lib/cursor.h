@@ -29,8 +29,8 @@ static __always_inline struct cursor cursor_open(struct __sk_buff *ctx, __u32 wa
 {
 	struct cursor cursor = cursor_of(ctx);
 
-	if (cursor.position + want > cursor.end) {
-		/* A packet shorter than that fails the pull; cursor_take() will say so. */
+	/* A packet that is shorter than that lies open already; cursor_take() will say so. */
+	if (cursor.position + want > cursor.end && cursor.position + ctx->len > cursor.end) {
 		bpf_skb_pull_data(ctx, want < ctx->len ? want : ctx->len);
 		cursor = cursor_of(ctx);
 	}

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "lib/config.h"
+#include "lib/flow.h"
 #include "lib/metrics.h"
 #include "lib/tail.h"
 
@@ -79,11 +80,19 @@ enum drop_reason {
 
 /* Where a verdict was made. Each file with verdicts sets THIS_FILE to its own. */
 enum source_file {
-	FILE_BPF_LXC = 1,
+	FILE_STEPS = 1,
 	FILE_ETH = 2,
 	FILE_ARP = 3,
 	FILE_IPV4 = 4,
 	FILE_IPV6 = 5,
+	FILE_TRANSPORT = 6,
+	FILE_FRAGMENT = 7,
+	FILE_ICMP = 8,
+	FILE_NEIGHBOR = 9,
+	FILE_EXTENSION = 10,
+	FILE_POLICY = 11,
+	FILE_CONNECTION = 12,
+	FILE_DELIVER = 13,
 };
 
 /*
@@ -98,29 +107,44 @@ enum source_file {
 #define DROP_FILE_OF(place)   ((__u8)((place) >> 18 & 0x1f))
 #define DROP_DETAIL_OF(place) ((__u8)((place) >> 23))
 
-/* What the drop notification finds in the packet's scratch words. */
+/* What the programs behind drop() find in the packet's scratch words. */
 enum drop_scratch {
 	SCRATCH_PLACE = 0,
-	SCRATCH_DIRECTION = 1,
-	SCRATCH_SOURCE_IDENTITY = 2,
-	SCRATCH_DESTINATION_IDENTITY = 3,
+	SCRATCH_DIRECTION = 1, /* and, above it, the endpoint on the other side */
+	SCRATCH_PEER_IDENTITY = 2,
+	SCRATCH_POLICY_RULE = 3,
 };
 
-/* Drops: counts, hands over to the notification, and says so to the kernel. */
-static __always_inline int drop(struct __sk_buff *ctx, int verdict, enum direction direction)
+#define SCRATCH_PEER_ID_SHIFT 16
+
+/* Counts a drop and leaves what is known of it for the program that tells. */
+VERIFIED_ALONE int drop_record(struct __sk_buff *ctx, struct flow *flow, __u32 place,
+			       __u32 direction)
 {
-	const int egress = direction == DIRECTION_EGRESS;
+	metrics_count(ctx, DROP_REASON_OF(place), direction);
+	if (!flow)
+		return 0;
+	ctx->cb[SCRATCH_PLACE] = place;
+	ctx->cb[SCRATCH_DIRECTION] = direction | (__u32)flow->peer_id << SCRATCH_PEER_ID_SHIFT;
+	ctx->cb[SCRATCH_PEER_IDENTITY] = flow->peer_identity;
+	ctx->cb[SCRATCH_POLICY_RULE] = flow->policy_rule;
+	return 0;
+}
+
+/* Drops: counts, hands over to the programs that tell of it, and says so to the kernel. */
+static __always_inline int drop(struct __sk_buff *ctx, int verdict, struct flow *flow,
+				enum direction direction)
+{
 	__u32 place = (__u32)-verdict;
 
 	/* Counted before the tail call: a missing notification must not hide a drop. */
-	metrics_count(ctx, DROP_REASON_OF(place), direction);
-	if (CONFIG_DROP_NOTIFY) {
-		ctx->cb[SCRATCH_PLACE] = place;
-		ctx->cb[SCRATCH_DIRECTION] = direction;
-		ctx->cb[SCRATCH_SOURCE_IDENTITY] = egress ? SECLABEL : 0;
-		ctx->cb[SCRATCH_DESTINATION_IDENTITY] = egress ? 0 : SECLABEL;
+	drop_record(ctx, flow, place, direction);
+	/* Routing alone uses up a hop limit, and only of what the pod sent. */
+	if (CONFIG_ENABLE_ROUTING && direction == DIRECTION_EGRESS &&
+	    DROP_REASON_OF(place) == DROP_TTL_EXCEEDED)
+		tail_call(ctx, SLOT_TIME_EXCEEDED);
+	if (CONFIG_DROP_NOTIFY)
 		tail_call(ctx, SLOT_DROP_NOTIFY);
-	}
 	return TC_ACT_SHOT;
 }
 
@@ -128,10 +152,11 @@ static __always_inline int drop(struct __sk_buff *ctx, int verdict, enum directi
  * The end of a packet's way through the endpoint's programs. A program has one of it, since it is in
  * line: what comes before only decides.
  */
-static __always_inline int verdict_end(struct __sk_buff *ctx, int verdict, enum direction direction)
+static __always_inline int verdict_end(struct __sk_buff *ctx, int verdict, struct flow *flow,
+				       enum direction direction)
 {
 	if (verdict < 0)
-		return drop(ctx, verdict, direction);
+		return drop(ctx, verdict, flow, direction);
 	metrics_count(ctx, METRICS_FORWARDED, direction);
 	return verdict;
 }

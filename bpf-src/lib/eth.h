@@ -40,8 +40,9 @@ static __always_inline int eth_type_from_container(struct __sk_buff *ctx)
 
 	if (verdict < 0)
 		return verdict;
-	/* The kernel has moved a tag out of the frame, whoever put it there. */
-	if (ctx->vlan_present)
+	/* The kernel has moved the outer tag out of the frame, whoever put it there. */
+	if (ctx->vlan_present || eth->h_proto == BE16(ETH_P_8021Q) ||
+	    eth->h_proto == BE16(ETH_P_8021AD))
 		return DROP_HERE(DROP_VLAN_FILTERED);
 	if (mac_read(eth->h_source) != LXC_MAC)
 		return DROP_HERE(DROP_INVALID_SOURCE_MAC);

@@ -14,27 +14,42 @@ enum trace_point {
 	TRACE_TO_HOST = 2,
 	TRACE_TO_STACK = 3,
 	TRACE_FROM_CONTAINER = 5,
-	TRACE_FROM_HOST = 7,
 	TRACE_FROM_STACK = 8,
 };
 
-/* What its connection was then. */
-enum trace_reason {
-	TRACE_NEW = 0,
-	TRACE_ESTABLISHED = 1,
-	TRACE_REPLY = 2,
-	TRACE_RELATED = 3,
-	TRACE_UNKNOWN = 5,
-};
-
-/* From which level of MONITOR_AGGREGATION on packets are not reported where they come in. */
-#define AGGREGATE_INCOMING 1
+/*
+ * Levels of MONITOR_AGGREGATION. Each folds away what the ones before do, and more; the last three need
+ * conntrack to know, and without it fold away no more than the first.
+ */
+#define AGGREGATE_INCOMING 1 /* packets where they come in, of which the end will be reported */
+#define AGGREGATE_CONNECTIONS                                                                      \
+	2 /* of a connection, in each direction: all but one in a while, and news */
+#define AGGREGATE_TO_STATES                                                                        \
+	3 /* ...all but news: the first packet, and flags of TCP not seen before */
+#define AGGREGATE_TO_OPENING 4 /* ...all but the packet that opens it */
+#define AGGREGATE_SECONDS    5
 
 /* Messages of debug events, with what their arguments are. */
 enum debug_message {
-	DEBUG_FROM_CONTAINER = 1, /* ethertype, length */
-	DEBUG_TO_CONTAINER = 2,   /* ethertype, length */
-	DEBUG_ARP_ANSWERED = 3,   /* the address asked for */
+	DEBUG_FROM_CONTAINER = 1,    /* ethertype, length */
+	DEBUG_TO_CONTAINER = 2,      /* ethertype, length */
+	DEBUG_ARP_ANSWERED = 3,      /* the address asked for */
+	DEBUG_NEIGHBOR_ANSWERED = 4, /* the last word of the address asked for */
+	DEBUG_DELIVERED = 5,         /* endpoint, interface */
+	DEBUG_POLICY_ASKED = 6,      /* identity; port and protocol; rule; verdict and match_bits */
+};
+
+/* What a verdict event tells. */
+struct verdict_facts {
+	__u32 revision;
+	__u32 identity;
+	__u32 rule;
+	__be16 port;
+	__u8 protocol;
+	__u8 direction;
+	__u8 verdict;
+	__u8 match_bits;
+	__u8 flags;
 };
 
 /*
@@ -65,8 +80,7 @@ static __always_inline void event_capture(const struct __sk_buff *ctx, struct ev
 
 	packet->ifindex = ctx->ifindex;
 	packet->len = ctx->len;
-	/* Keeps the compiler from undoing the bound that the verifier has to see. */
-	asm volatile("" : "+r"(len));
+	KEEP(len);
 	if (len == 0 || len > EVENT_CAPTURE || bpf_skb_load_bytes(ctx, 0, packet->start, len))
 		len = 0;
 	packet->captured = (__u16)len;
@@ -76,13 +90,19 @@ static __always_inline void event_capture(const struct __sk_buff *ctx, struct ev
 static __always_inline void event_drop(const struct __sk_buff *ctx)
 {
 	__u32 place = ctx->cb[SCRATCH_PLACE];
-	struct drop_event *event =
-		event_begin(ctx, EVENT_DROP, DROP_REASON_OF(place), sizeof(*event), EVENT_CAPTURE);
+	__u32 peer = ctx->cb[SCRATCH_PEER_IDENTITY];
+	int is_egress = (__u8)ctx->cb[SCRATCH_DIRECTION] == DIRECTION_EGRESS;
+	struct drop_event *event;
 
+	if (!CONFIG_DROP_NOTIFY)
+		return;
+	event = event_begin(ctx, EVENT_DROP, DROP_REASON_OF(place), sizeof(*event), EVENT_CAPTURE);
 	if (!event)
 		return;
-	event->source_identity = ctx->cb[SCRATCH_SOURCE_IDENTITY];
-	event->destination_identity = ctx->cb[SCRATCH_DESTINATION_IDENTITY];
+	event->source_identity = is_egress ? SECLABEL : peer;
+	event->destination_identity = is_egress ? peer : SECLABEL;
+	event->policy_rule = ctx->cb[SCRATCH_POLICY_RULE];
+	event->destination_id = (__u16)(ctx->cb[SCRATCH_DIRECTION] >> SCRATCH_PEER_ID_SHIFT);
 	event->line = DROP_LINE_OF(place);
 	event->file = DROP_FILE_OF(place);
 	event->direction = (__u8)ctx->cb[SCRATCH_DIRECTION];
@@ -91,35 +111,84 @@ static __always_inline void event_drop(const struct __sk_buff *ctx)
 	bpf_ringbuf_submit(event, 0);
 }
 
-static __always_inline int trace_is_wanted(enum trace_point point)
+static __always_inline int trace_is_wanted(enum trace_point point, const struct flow *flow)
 {
 	if (!CONFIG_TRACE_NOTIFY)
 		return 0;
-	switch (point) {
-	case TRACE_FROM_CONTAINER:
-	case TRACE_FROM_HOST:
-	case TRACE_FROM_STACK:
+	if (point == TRACE_FROM_CONTAINER || point == TRACE_FROM_STACK)
 		return CONFIG_MONITOR_AGGREGATION < AGGREGATE_INCOMING;
-	default:
-		return 1;
-	}
+	return !flow->is_quiet;
 }
 
-static __always_inline void event_trace(const struct __sk_buff *ctx, enum trace_point point,
-					__u32 source_identity, __u32 destination_identity)
+VERIFIED_ALONE int event_trace_send(struct __sk_buff *ctx, struct flow *flow, __u32 point,
+				    __u32 direction)
 {
+	const int is_egress = direction == DIRECTION_EGRESS;
 	struct trace_event *event;
 
-	if (!trace_is_wanted(point))
-		return;
+	if (!flow)
+		return 0;
 	event = event_begin(ctx, EVENT_TRACE, (__u8)point, sizeof(*event), EVENT_CAPTURE);
 	if (!event)
-		return;
-	event->source_identity = source_identity;
-	event->destination_identity = destination_identity;
-	event->reason = TRACE_UNKNOWN;
+		return 0;
+	event->source_identity = is_egress ? SECLABEL : flow->peer_identity;
+	event->destination_identity = is_egress ? flow->peer_identity : SECLABEL;
+	event->destination_id = is_egress ? flow->peer_id : (__u16)LXC_ID;
+	event->reason = point == TRACE_FROM_CONTAINER || point == TRACE_FROM_STACK ? TRACE_UNKNOWN
+										   : flow->reason;
 	event_capture(ctx, &event->packet);
 	bpf_ringbuf_submit(event, 0);
+	return 0;
+}
+
+static __always_inline void event_trace(struct __sk_buff *ctx, enum trace_point point,
+					struct flow *flow, const enum direction direction)
+{
+	if (trace_is_wanted(point, flow))
+		event_trace_send(ctx, flow, point, direction);
+}
+
+/* The filter has the bit of a direction's number; without any bit it lets both pass. */
+static __always_inline int verdict_is_wanted(__u8 direction)
+{
+	__u32 filter = POLICY_VERDICT_LOG_FILTER;
+
+	return !filter || (filter & direction);
+}
+
+VERIFIED_ALONE int event_verdict_send(struct __sk_buff *ctx, struct verdict_facts *facts)
+{
+	struct verdict_event *event;
+
+	if (!facts || !verdict_is_wanted(facts->direction))
+		return 0;
+	event = event_begin(ctx, EVENT_VERDICT, facts->direction, sizeof(*event), EVENT_CAPTURE);
+	if (!event)
+		return 0;
+	event->remote_identity = facts->identity;
+	event->policy_revision = facts->revision;
+	event->policy_rule = facts->rule;
+	event->dport = facts->port;
+	event->verdict = facts->verdict;
+	event->protocol = facts->protocol;
+	event->match_bits = facts->match_bits;
+	event->flags = facts->flags;
+	event_capture(ctx, &event->packet);
+	bpf_ringbuf_submit(event, 0);
+	return 0;
+}
+
+static __always_inline struct debug_event *event_debug_begin(const struct __sk_buff *ctx,
+							     enum debug_message message,
+							     __u32 first, __u32 second)
+{
+	struct debug_event *event = event_begin(ctx, EVENT_DEBUG, (__u8)message, sizeof(*event), 0);
+
+	if (event) {
+		event->argument[0] = first;
+		event->argument[1] = second;
+	}
+	return event;
 }
 
 static __always_inline void event_debug(const struct __sk_buff *ctx, enum debug_message message,
@@ -129,10 +198,23 @@ static __always_inline void event_debug(const struct __sk_buff *ctx, enum debug_
 
 	if (!CONFIG_DEBUG)
 		return;
-	event = event_begin(ctx, EVENT_DEBUG, (__u8)message, sizeof(*event), 0);
+	event = event_debug_begin(ctx, message, first, second);
+	if (event)
+		bpf_ringbuf_submit(event, 0);
+}
+
+static __always_inline void event_policy_debug(const struct __sk_buff *ctx,
+					       const struct verdict_facts *facts)
+{
+	struct debug_event *event;
+
+	if (!CONFIG_POLICY_DEBUG)
+		return;
+	event = event_debug_begin(ctx, DEBUG_POLICY_ASKED, facts->identity,
+				  __builtin_bswap16(facts->port) | (__u32)facts->protocol << 16);
 	if (!event)
 		return;
-	event->argument[0] = first;
-	event->argument[1] = second;
+	event->argument[2] = facts->rule;
+	event->argument[3] = facts->verdict | (__u32)facts->match_bits << 8;
 	bpf_ringbuf_submit(event, 0);
 }

@@ -1,21 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Layer 3, IPv4: is the header sound, and is the sender who it says it is?
- * Reads: LXC_IPV4. Drops: 132, 134.
+ * Layer 3, IPv4: is the header sound, is the sender who it says it is, and what is in the packet?
+ * Reads: LXC_IPV4. Drops: 132, 134, and those of fragment.h and icmp.h.
  */
 #pragma once
 
 #include "lib/cursor.h"
-#include "lib/drop.h"
+#include "lib/fragment.h"
+#include "lib/icmp.h"
 
 #undef THIS_FILE
 #define THIS_FILE FILE_IPV4
 
-/* Takes the header of the packet, without its options; 0, or a drop. */
-static __always_inline int ipv4_header(struct __sk_buff *ctx, struct iphdr **header)
+/* To the next word of the header. */
+#define IPV4_PADDING_MAX 3
+
+/* Takes the headers of the packet, without options; 0, or a drop. */
+static __always_inline int ipv4_header(struct __sk_buff *ctx, struct ethhdr **frame,
+				       struct iphdr **header, struct flow *flow)
 {
-	const __u32 headers = sizeof(struct ethhdr) + sizeof(struct iphdr);
-	struct cursor cursor = cursor_open(ctx, headers);
+	const __u32 start = sizeof(struct ethhdr);
+	struct cursor cursor = cursor_open(ctx, start + sizeof(struct iphdr));
 	struct ethhdr *eth = cursor_take(&cursor, sizeof(*eth));
 	struct iphdr *ip = cursor_take(&cursor, sizeof(*ip));
 	__u32 header_len, total_len;
@@ -24,35 +29,152 @@ static __always_inline int ipv4_header(struct __sk_buff *ctx, struct iphdr **hea
 		return DROP_HERE(DROP_INVALID);
 	header_len = (ip->version_ihl & 0xf) * 4;
 	total_len = __builtin_bswap16(ip->tot_len);
+	/* Segments to be cut may be larger together than the field can say; then it is 0. */
+	if (total_len == 0 && ctx->len > 0xffff)
+		total_len = ctx->len - start;
 	if (header_len < sizeof(*ip) || total_len < header_len)
 		return DROP_HERE(DROP_INVALID);
 	/* Padding may follow, but nothing may be missing. */
-	if (total_len > ctx->len - sizeof(*eth))
+	if (total_len > ctx->len - start)
 		return DROP_HERE(DROP_INVALID);
+	flow->protocol = ip->protocol;
+	flow->fragment = __builtin_bswap16(ip->frag_off) & (FRAGMENT_MORE | FRAGMENT_PLACE);
+	flow->fragment_id = ip->id;
+	flow->transport = start + header_len;
+	flow->payload_len = total_len - header_len;
+	*frame = eth;
 	*header = ip;
 	return 0;
 }
 
-/* A packet that the pod sent. */
-static __always_inline int ipv4_from_container(struct __sk_buff *ctx)
+/*
+ * Options of what the pod sends: one, behind one octet of nothing at most, and the padding. More have no
+ * use, and a source route would replace the destination that policy has seen by another one. 0, or a drop.
+ */
+static __always_inline int ipv4_options(struct __sk_buff *ctx, const struct flow *flow)
 {
-	__be32 own = LXC_IPV4;
-	struct iphdr *ip = NULL;
-	int verdict = ipv4_header(ctx, &ip);
+	const __u32 start = sizeof(struct ethhdr) + sizeof(struct iphdr);
+	__u8 option[3] = {};
+	__u32 type, len;
+	int skip;
 
-	if (verdict < 0)
-		return verdict;
-	/* An endpoint without IPv4 has the address zero: nothing may come from it. */
-	if (own == 0 || ip->saddr != own)
-		return DROP_HERE(DROP_INVALID_SOURCE_IP);
-	return TC_ACT_OK;
+	if (bpf_skb_load_bytes(ctx, start, option, sizeof(option)))
+		return DROP_HERE(DROP_INVALID);
+	skip = option[0] == IPV4_OPTION_NOP;
+	type = skip ? option[1] : option[0];
+	len = skip ? option[2] + 1U : option[1];
+	if (type == IPV4_OPTION_END)
+		return 0;
+	if (type == IPV4_OPTION_LOOSE_ROUTE || type == IPV4_OPTION_STRICT_ROUTE ||
+	    len + IPV4_PADDING_MAX < flow->transport - start)
+		return DROP_HERE(DROP_INVALID);
+	return 0;
 }
 
-/* A packet to the pod, from the host's stack. */
-static __always_inline int ipv4_to_container(struct __sk_buff *ctx)
+/*
+ * The packet that an ICMP error is about, and that was sent by the side that gets the error: `key` becomes
+ * that of its connection; 0, or a drop. The rest of the packet may be missing, and so may be all but 8
+ * octets of its transport header (RFC 792).
+ */
+VERIFIED_ALONE int ipv4_error(struct __sk_buff *ctx, struct ct4_key *key, struct flow *flow,
+			      __u32 direction)
 {
-	struct iphdr *ip = NULL;
-	int verdict = ipv4_header(ctx, &ip);
+	const int to_pod = direction == DIRECTION_INGRESS;
+	union transport_header transport = {};
+	struct flow inner = {};
+	struct iphdr ip;
+	__u32 start;
 
-	return verdict < 0 ? verdict : TC_ACT_OK;
+	if (!key || !flow)
+		return DROP_HERE(DROP_INVALID);
+	start = flow->transport + sizeof(struct icmphdr);
+	if (bpf_skb_load_bytes(ctx, start, &ip, sizeof(ip)) || ip.version_ihl >> 4 != IPV4_VERSION)
+		return DROP_HERE(DROP_INVALID);
+	if (bpf_skb_load_bytes(ctx, start + (ip.version_ihl & 0xf) * 4, &transport,
+			       sizeof(transport.udp)))
+		return DROP_HERE(DROP_INVALID);
+	/* An error goes to the sender of what it is about, and the pod speaks of what it got alone. */
+	if (ip.saddr != (to_pod ? key->saddr : key->daddr) || (!to_pod && ip.daddr != key->saddr))
+		return DROP_HERE(DROP_INVALID);
+	key->protocol = ip.protocol;
+	key->daddr = to_pod ? ip.daddr : ip.saddr;
+	if (ip.frag_off & BE16(IPV4_OFFSET_MASK) ||
+	    transport_header_len(ip.protocol, FAMILY_IPV4) == 0)
+		return 0;
+	if (ip.protocol == IPPROTO_ICMP) {
+		inner.dport = BE16(transport.icmp.type);
+		inner.sport = transport.icmp.id;
+		icmp_ports(&inner, &key->sport, &key->dport, FAMILY_IPV4,
+			   to_pod ? DIRECTION_EGRESS : DIRECTION_INGRESS);
+		return 0;
+	}
+	key->sport = to_pod ? transport.udp.source : transport.udp.dest;
+	key->dport = to_pod ? transport.udp.dest : transport.udp.source;
+	return 0;
+}
+
+/* A message of ICMP, with the type and identifier that are in `flow`; 0, or a drop. */
+VERIFIED_ALONE int ipv4_icmp(struct __sk_buff *ctx, struct ct4_key *key, struct flow *flow,
+			     __u32 direction)
+{
+	int verdict;
+
+	KEEP(ctx);
+	if (!key || !flow)
+		return DROP_HERE(DROP_INVALID);
+	verdict = icmp_classify(flow, FAMILY_IPV4);
+	if (verdict < 0)
+		return verdict;
+	if (CONFIG_CONNTRACK && flow->class == CLASS_ERROR)
+		return ipv4_error(ctx, key, flow, direction);
+	icmp_ports(flow, &key->sport, &key->dport, FAMILY_IPV4, direction);
+	return 0;
+}
+
+/* Reads what is behind the header; `key` has the addresses already. 0, or a drop. */
+VERIFIED_ALONE int ipv4_transport(struct __sk_buff *ctx, struct ct4_key *key, struct flow *flow,
+				  __u32 direction)
+{
+	const int from_pod = direction == DIRECTION_EGRESS;
+	int verdict;
+
+	if (!key || !flow)
+		return DROP_HERE(DROP_INVALID);
+	verdict = flow->fragment && transport_header_len(flow->protocol, FAMILY_IPV4)
+			  ? fragment_read4(ctx, key, flow, direction)
+			  : transport_read(ctx, flow, FAMILY_IPV4);
+	if (verdict < 0)
+		return verdict;
+	key->protocol = flow->protocol;
+	if (flow->protocol == IPPROTO_ICMP)
+		return ipv4_icmp(ctx, key, flow, direction);
+	key->dport = from_pod ? flow->dport : flow->sport;
+	key->sport = from_pod ? flow->sport : flow->dport;
+	return 0;
+}
+
+/* Reads the packet whose header is at `ip` into `flow` and `key`; 0, or a drop. */
+static __always_inline int ipv4_read(struct __sk_buff *ctx, const struct iphdr *ip,
+				     struct ct4_key *key, struct flow *flow,
+				     const enum direction direction)
+{
+	const int from_pod = direction == DIRECTION_EGRESS;
+	int verdict;
+
+	key->daddr = from_pod ? ip->daddr : ip->saddr;
+	key->saddr = from_pod ? ip->saddr : ip->daddr;
+	if (from_pod && flow->transport > sizeof(struct ethhdr) + sizeof(*ip)) {
+		verdict = ipv4_options(ctx, flow);
+		if (verdict < 0)
+			return verdict;
+	}
+	return ipv4_transport(ctx, key, flow, direction);
+}
+
+/* Whether the pod may send from this address. An endpoint without IPv4 has the address zero. */
+static __always_inline int ipv4_is_own_source(const struct iphdr *ip)
+{
+	__be32 own = LXC_IPV4;
+
+	return own != 0 && ip->saddr == own;
 }

@@ -8,6 +8,7 @@
 #include "maps.h"
 
 #define SLOT_DROP_NOTIFY          1
+#define SLOT_TIME_EXCEEDED        5
 #define SLOT_ARP                  6
 #define SLOT_IPV4_FROM_CONTAINER  7
 #define SLOT_IPV6_FROM_CONTAINER  10

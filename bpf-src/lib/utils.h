@@ -11,6 +11,21 @@
 #define SEC(name)       __attribute__((section(name), used))
 #define __always_inline inline __attribute__((always_inline))
 
+/*
+ * A function that the kernel verifies by itself, once, whatever its callers have found out before: without
+ * these, every way through one step would be tried with every way through the next. Its arguments are the
+ * context, numbers, and pointers to structures, which it must not trust to be there. It is compiled in every
+ * shape: one that names a map of some shapes only says so first.
+ */
+#define VERIFIED_ALONE __attribute__((noinline))
+
+/*
+ * Hides from the compiler what it knows of a variable: a bound that the verifier has to see must not be
+ * undone, a call must not be merged with its like, an argument that a shape has no use for must be passed.
+ * It is an instruction, since the kernel refuses an object with two lines of source at one place.
+ */
+#define KEEP(variable) asm volatile("%0 = %0" : "+r"(variable))
+
 /* The text of a macro's value. */
 #define TEXT(x)     TEXT_RAW(x)
 #define TEXT_RAW(x) #x
@@ -60,11 +75,12 @@ static __always_inline __u64 mac_read(const void *octets)
 
 static __always_inline void mac_write(void *octets, __u64 mac)
 {
-	__u32 *low = octets;
-	__u16 *high = octets + sizeof(*low);
+	__u16 *half = octets;
 
-	*low = (__u32)mac;
-	*high = (__u16)(mac >> 32);
+	/* In a frame on the stack it lies at a multiple of two only. */
+	half[0] = (__u16)mac;
+	half[1] = (__u16)(mac >> 16);
+	half[2] = (__u16)(mac >> 32);
 }
 
 static __always_inline int ipv6_equal(const union ipv6_address *a, const union ipv6_address *b)

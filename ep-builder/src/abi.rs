@@ -187,18 +187,18 @@ twins! {
     }
 
     /// Key of the map of IPv6 fragments.
-    Frag6Key = "frag6_key", 40 {
+    Frag6Key = "frag6_key", 36 {
         0 daddr: [u32; 4],
         16 saddr: [u32; 4],
         32 id: u32,
-        36 protocol: u8,
-        37 pad: [u8; 3],
     }
 
-    /// Value of both maps of fragments: the ports.
-    FragValue = "frag_value", 4 {
+    /// Value of both maps of fragments: what only the first one shows.
+    FragValue = "frag_value", 8 {
         0 sport: u16,
         2 dport: u16,
+        4 protocol: u8,
+        5 pad: [u8; 3],
     }
 
     /// Key of the counters.

@@ -68,6 +68,13 @@ options! {
     "TraceNotification" "TRACE_NOTIFY" "trace_notification" OptionKind::Switch, 1, "an event for every forwarded packet";
 }
 
+/// Options of a part that is yet to come, and what they need of it. They stay in the header and in records,
+/// where they are off.
+const LATER: [(&str, &str); 2] = [
+    ("DebugLB", "service translation"),
+    ("NAT46", "service translation"),
+];
+
 /// A value for each of [`OPTIONS`]. JSON is a map from record name to number.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct EndpointOptions([u8; OPTIONS.len()]);
@@ -113,9 +120,14 @@ impl EndpointOptions {
         Ok(())
     }
 
-    /// Refuses a combination that means nothing.
+    /// Refuses an option that this version could only ignore, and a combination that means nothing.
     pub fn validate(&self) -> Result<(), OptionError> {
         let on = |name| self.get(name).is_some_and(|value| value > 0);
+        for (option, lacks) in LATER {
+            if on(option) {
+                return Err(OptionError::Later { option, lacks });
+            }
+        }
         for dependent in ["ConntrackAccounting", "ConntrackLocal"] {
             if on(dependent) && !on("Conntrack") {
                 return Err(OptionError::Needs {
@@ -161,6 +173,14 @@ pub enum OptionError {
         /// The highest value.
         max: u8,
     },
+    /// The option belongs to a part that is yet to come.
+    #[error("option {option} needs {lacks}, which this version does not have: switch it off")]
+    Later {
+        /// The option that is on.
+        option: &'static str,
+        /// The part it needs.
+        lacks: &'static str,
+    },
     /// The option needs another one.
     #[error("option {option} needs {needs}: switch {needs} on or {option} off")]
     Needs {
@@ -193,6 +213,20 @@ mod tests {
         );
         assert!(options.set("MonitorAggregationLevel", 5).is_err());
         assert!(serde_json::from_str::<EndpointOptions>(r#"{"Nope":1}"#).is_err());
+    }
+
+    #[test]
+    fn what_this_version_lacks_is_refused_and_never_ignored() {
+        for (option, lacks) in LATER {
+            let mut options = EndpointOptions::default();
+            options.set(option, 1).unwrap();
+            assert_eq!(
+                options.validate(),
+                Err(OptionError::Later { option, lacks })
+            );
+            options.set(option, 0).unwrap();
+            assert_eq!(options.validate(), Ok(()));
+        }
     }
 
     #[test]

@@ -194,9 +194,6 @@ pub fn validate(node: &NodeConfig, endpoint: &EndpointConfig) -> Result<(), Shap
     if !node.ipv4 && !node.ipv6 {
         return Err(ShapeError::NoFamily);
     }
-    if endpoint.options.get("NAT46") > Some(0) && !(node.ipv4 && node.ipv6) {
-        return Err(ShapeError::Nat46);
-    }
     let MapSizes {
         endpoints,
         ipcache,
@@ -237,9 +234,6 @@ pub enum ShapeError {
     /// Neither family is compiled.
     #[error("neither IPv4 nor IPv6 is enabled: a datapath needs one of them")]
     NoFamily,
-    /// NAT46 with one family only.
-    #[error("option NAT46 needs both IPv4 and IPv6")]
-    Nat46,
     /// A map with no entries, or too many.
     #[error("map size {map} = {size} is out of range: 1 to 67108864")]
     Size {
@@ -292,11 +286,12 @@ mod tests {
         assert_eq!(validate(&odd, &endpoint), Err(ShapeError::Events(5000)));
         let mut nat = EndpointConfig::default();
         nat.options.set("NAT46", 1).unwrap();
-        let one = NodeConfig {
-            ipv6: false,
-            ..NodeConfig::default()
-        };
-        assert_eq!(validate(&one, &nat), Err(ShapeError::Nat46));
-        assert_eq!(validate(&NodeConfig::default(), &nat), Ok(()));
+        assert!(matches!(
+            validate(&NodeConfig::default(), &nat),
+            Err(ShapeError::Option(OptionError::Later {
+                option: "NAT46",
+                ..
+            }))
+        ));
     }
 }

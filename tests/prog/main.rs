@@ -2,4 +2,10 @@
 //! private bpffs, so nothing of it is left.
 
 #[cfg(test)]
+mod bench;
+#[cfg(test)]
+mod packets;
+#[cfg(test)]
+mod shapes;
+#[cfg(test)]
 mod stock_tools;

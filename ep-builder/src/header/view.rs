@@ -205,7 +205,7 @@ struct MapSize {
 }
 
 /// Macro and name of the maps that all endpoints share and `ep_config.h` does not name.
-const SHARED_MAPS: [(&str, &str); 7] = [
+const SHARED_MAPS: [(&str, &str); 8] = [
     ("CALL_POLICY_MAP", "call_policy"),
     ("ENDPOINTS_MAP", "lxc"),
     ("EVENTS_MAP", "events"),
@@ -213,6 +213,7 @@ const SHARED_MAPS: [(&str, &str); 7] = [
     ("FRAG6_MAP", "frag6"),
     ("IPCACHE_MAP", "ipcache"),
     ("METRICS_MAP", "metrics"),
+    ("POLICY_REVISION_MAP", "policy_rev"),
 ];
 
 impl NodeView {

@@ -94,10 +94,20 @@ fn shapes_cover_every_possible_pair() {
         .filter(|pair| !rows.iter().any(|row| contains(row, pair)))
         .map(|[(a, x), (b, y)]| (name(a), x, name(b), y))
         .collect();
+    // Options of parts that are yet to come are off in every shape, so they pair with nothing.
+    let later = ["DebugLB", "NAT46"];
+    let is_on = |(a, x, b, y): &(&str, usize, &str, usize)| {
+        later.contains(a) && *x > 0 || later.contains(b) && *y > 0
+    };
+    let with_later = pairs(&domains)
+        .into_iter()
+        .map(|[(a, x), (b, y)]| (name(a), x, name(b), y))
+        .filter(is_on)
+        .count();
+    let (off, open): (Vec<_>, Vec<_>) = open.into_iter().partition(is_on);
+    assert_eq!(off.len(), with_later);
     let impossible = [
         ("ipv4", 0, "ipv6", 0),
-        ("ipv4", 0, "NAT46", 1),
-        ("ipv6", 0, "NAT46", 1),
         ("Conntrack", 0, "ConntrackAccounting", 1),
         ("Conntrack", 0, "ConntrackLocal", 1),
     ];
@@ -114,14 +124,17 @@ fn shapes_hold_every_single_change_that_is_allowed() {
             let mut shape = base.clone();
             parameter.write(&mut shape, value).unwrap();
             if !shapes.contains(&shape) {
-                missing.push(shape.1.options.get("Conntrack"));
+                missing.push(match &parameter {
+                    Parameter::Switch(_) => "a switch",
+                    Parameter::Option(spec) => spec.name,
+                });
             }
         }
     }
     assert_eq!(
         missing,
-        [Some(0)],
-        "accounting is on in the base and needs conntrack"
+        ["Conntrack", "DebugLB", "NAT46"],
+        "accounting is on in the base and needs conntrack, the others are yet to come"
     );
 }
 
@@ -140,6 +153,6 @@ fn shapes_start_from_any_base() {
     assert!(
         shapes
             .iter()
-            .any(|(n, e)| n.ipv6 && e.options.get("NAT46") == Some(1))
+            .any(|(n, e)| n.ipv6 && e.options.get("Debug") == Some(1))
     );
 }

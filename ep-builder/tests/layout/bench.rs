@@ -18,6 +18,7 @@ const NODE_CONFIG: &str = "
 #define METRICS_MAP test_metrics
 #define EVENTS_MAP test_events
 #define CALL_POLICY_MAP test_call_policy
+#define POLICY_REVISION_MAP test_policy_rev
 #define FRAG4_MAP test_frag4
 #define FRAG6_MAP test_frag6
 #define ENDPOINTS_MAP_SIZE 11
@@ -70,7 +71,11 @@ pub(crate) struct Bench {
 impl Bench {
     /// None, reported as skipped, where there is no clang; a failure under `CI`.
     pub(crate) fn new(test: &str) -> Option<Self> {
-        let Ok(clang) = Search::from_environment(None).find() else {
+        let Some(clang) = Search::from_environment(None)
+            .candidates()
+            .ok()
+            .and_then(|all| all.into_iter().next())
+        else {
             assert!(env::var_os("CI").is_none(), "{test} needs clang");
             report_skip(&format!("{test}: clang is missing"));
             return None;

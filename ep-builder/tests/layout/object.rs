@@ -38,12 +38,18 @@ fn tail_programs_have_the_known_slots() {
     let ipv4 = [("tail_arp", 6), ("tail_ipv4_from", 7), ("tail_ipv4_to", 22)];
     let ipv6 = [("tail_ipv6_from", 10), ("tail_ipv6_to", 23)];
     let notify = [("tail_drop", 1)];
+    let route = [("tail_ttl", 5)];
     let rows = [
         (BOTH, "", [&ipv4[..], &ipv6].concat()),
         (
             BOTH,
             "#define DROP_NOTIFY 1\n",
             [&ipv4[..], &ipv6, &notify].concat(),
+        ),
+        (
+            BOTH,
+            "#define ENABLE_ROUTING 1\n",
+            [&ipv4[..], &ipv6, &route].concat(),
         ),
         ("#define ENABLE_IPV4 1\n", "", ipv4.to_vec()),
         ("#define ENABLE_IPV6 1\n", "", ipv6.to_vec()),
@@ -71,14 +77,16 @@ fn tail_programs_have_the_known_slots() {
 type MapRow = (&'static str, u32, u32, u32, u32, u32);
 
 const HASH: u32 = 1;
+const ARRAY: u32 = 2;
 const PROGRAMS: u32 = 3;
 const PERCPU_HASH: u32 = 5;
 const LRU: u32 = 9;
 const LONGEST_PREFIX: u32 = 11;
 const RING: u32 = 27;
 
-const SHARED: [MapRow; 7] = [
+const SHARED: [MapRow; 8] = [
     ("test_policy_65535", LONGEST_PREFIX, 12, 24, 13, 1),
+    ("test_policy_rev", ARRAY, 4, 4, 65536, 0),
     ("test_calls_65535", PROGRAMS, 4, 4, 48, 0),
     ("test_call_policy", PROGRAMS, 4, 4, 65535, 0),
     ("test_lxc", HASH, 20, 32, 11, 1),
@@ -94,8 +102,8 @@ const CT6: [MapRow; 2] = [
     ("test_ct6_global", LRU, 40, 64, 16, 0),
     ("test_ct_any6_global", LRU, 40, 64, 17, 0),
 ];
-const FRAG4: [MapRow; 1] = [("test_frag4", LRU, 12, 4, 15, 0)];
-const FRAG6: [MapRow; 1] = [("test_frag6", LRU, 40, 4, 15, 0)];
+const FRAG4: [MapRow; 1] = [("test_frag4", LRU, 12, 8, 15, 0)];
+const FRAG6: [MapRow; 1] = [("test_frag6", LRU, 36, 8, 15, 0)];
 
 fn definition(
     (name, map_type, key_size, value_size, max_entries, map_flags): MapRow,

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Layer 4: ports, flags of TCP, identifier and type of ICMP. Protocols without ports have zeros.
+ * Drops: 135.
+ */
+#pragma once
+
+#include "lib/drop.h"
+#include "lib/flow.h"
+
+#undef THIS_FILE
+#define THIS_FILE FILE_TRANSPORT
+
+union transport_header {
+	struct tcphdr tcp;
+	struct udphdr udp;
+	struct icmphdr icmp;
+};
+
+static __always_inline int transport_is_icmp(__u8 protocol, const int family)
+{
+	return protocol == (family == FAMILY_IPV4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+}
+
+/* How much of the header has to be there; 0 for a protocol of which nothing is read. */
+static __always_inline __u32 transport_header_len(__u8 protocol, const int family)
+{
+	if (protocol == IPPROTO_TCP)
+		return sizeof(struct tcphdr);
+	if (protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP ||
+	    transport_is_icmp(protocol, family))
+		return sizeof(struct udphdr);
+	return 0;
+}
+
+/* Reads the header at flow->transport; 0, or a drop. */
+VERIFIED_ALONE int transport_read(struct __sk_buff *ctx, struct flow *flow, __u32 family)
+{
+	union transport_header header = {};
+	__u32 len;
+
+	if (!flow)
+		return DROP_HERE(DROP_INVALID);
+	len = transport_header_len(flow->protocol, (int)family);
+	flow->tcp_flags = CT_SEEN;
+	if (len == 0)
+		return 0;
+	if (flow->payload_len < len || bpf_skb_load_bytes(ctx, flow->transport, &header, len))
+		return DROP_HERE(DROP_CT_INVALID_HEADER);
+	if (transport_is_icmp(flow->protocol, (int)family)) {
+		flow->sport = header.icmp.id;
+		flow->dport = BE16(header.icmp.type);
+		flow->icmp_code = header.icmp.code;
+		return 0;
+	}
+	flow->sport = header.udp.source;
+	flow->dport = header.udp.dest;
+	if (flow->protocol != IPPROTO_TCP)
+		return 0;
+	if (header.tcp.offset_reserved >> 4 < sizeof(struct tcphdr) / 4)
+		return DROP_HERE(DROP_CT_INVALID_HEADER);
+	flow->tcp_flags = header.tcp.flags;
+	return 0;
+}

@@ -1,0 +1,216 @@
+//! A bench for packets: two endpoints of a node without devices, whose programs get packets by test runs.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::{Mutex, OnceLock};
+
+use ep_builder::attach::AttachMode;
+use ep_builder::bpf::{Map, MapShape, SkContext, TestInput, TestOutput};
+use ep_builder::builder::Builder;
+use ep_builder::compile::Search;
+use ep_builder::endpoint::{Endpoint, EndpointId, EndpointValues, MacAddr};
+use ep_builder::events::{Event, EventRing};
+use ep_builder::header::envelope;
+use ep_builder::load::{self, Datapath, Target};
+use ep_builder::maps::Maps;
+use ep_builder::patch::Template;
+use ep_builder::settings::Settings;
+use ep_builder::shape::MapPrefix;
+use ep_builder::timeline::Timeline;
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use weir_tests::node::repository;
+
+use crate::packets::build::{HOST_MAC, OTHER_HOST_MAC, OTHER_MAC, POD_MAC};
+
+/// Small maps: a test run needs few entries, and the kernel takes time for large ones.
+const SMALL: &str = "[maps]\nendpoints = 16\nipcache = 64\npolicy = 64\nmetrics = 64\nevents = 65536\nfragments = 64\nct_tcp = 64\nct_any = 64\n";
+
+/// Where the maps are pinned.
+const PINS: &str = "/sys/fs/bpf/tc/globals";
+
+/// The pod whose programs run, and another one of the same node.
+pub(crate) const POD: u16 = 1;
+pub(crate) const OTHER: u16 = 2;
+pub(crate) const POD_IDENTITY: u32 = 1000;
+pub(crate) const OTHER_IDENTITY: u32 = 0x0002_0001;
+
+/// The two endpoints under one shape.
+pub(crate) struct Bench {
+    pod: Datapath,
+    /// Keeps its programs alive.
+    _other: Datapath,
+    pub(crate) maps: Maps,
+    events: EventRing,
+}
+
+/// A template is compiled once in a process.
+fn template(lines: &str) -> Template {
+    static TEMPLATES: OnceLock<Mutex<HashMap<String, Template>>> = OnceLock::new();
+    let mut templates = TEMPLATES.get_or_init(Mutex::default).lock().unwrap();
+    let entry = templates.entry(lines.to_owned());
+    entry.or_insert_with(|| compile(settings(lines))).clone()
+}
+
+/// The configuration of a node with small maps and these lines.
+pub(crate) fn settings(lines: &str) -> Settings {
+    let path = |path: &Path| format!("{:?}", path.display().to_string());
+    let text = format!(
+        "{SMALL}{lines}[paths]\nbpf_dir = {}\nbpf_templates_dir = {}\nbundle_dir = \"/nowhere\"\n",
+        path(&repository("bpf-src")),
+        path(&repository("bpf-templates")),
+    );
+    Settings::from_toml(&text, Path::new("weir.toml")).unwrap()
+}
+
+/// The template of a node's default shape.
+pub(crate) fn compile(mut settings: Settings) -> Template {
+    let state = tempfile::tempdir().unwrap();
+    settings.paths.state_dir = state.path().to_owned();
+    let shape = settings.endpoint.clone();
+    let builder = Builder::open(settings, Search::from_environment(None)).unwrap();
+    let obtained = builder.template(&shape, &mut Timeline::default());
+    obtained.unwrap().entry.template
+}
+
+/// Gives the calling thread namespaces of its own, and a BPF file system in them.
+pub(crate) fn enter_namespaces() {
+    unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET).unwrap();
+    let none: Option<&str> = None;
+    let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+    mount(none, "/", none, private, none).unwrap();
+    let (name, place) = (Some("bpf"), "/sys/fs/bpf");
+    mount(name, place, name, MsFlags::empty(), none).unwrap();
+}
+
+/// Loads an endpoint's programs, for no device.
+pub(crate) fn load(template: &Template, id: u16) -> Datapath {
+    let endpoint = endpoint(id);
+    let target = Target {
+        id: endpoint.id,
+        device: "none".to_owned(),
+        mode: AttachMode::Tc,
+        bpffs_dir: PINS.into(),
+        prefix: MapPrefix::default(),
+    };
+    let object = template.patch(&EndpointValues::of(&endpoint));
+    load::load_detached(&object, &target, &mut Timeline::default()).unwrap()
+}
+
+fn endpoint(id: u16) -> Endpoint {
+    let record = std::fs::read(repository("ep-builder/tests/golden/endpoint-2665.json")).unwrap();
+    let is_pod = id == POD;
+    Endpoint {
+        id: EndpointId::new(id).unwrap(),
+        ipv4: Some(format!("10.0.0.{id}").parse().unwrap()),
+        ipv6: Some(format!("fd00::{id}").parse().unwrap()),
+        mac: MacAddr(if is_pod { POD_MAC } else { OTHER_MAC }),
+        host_mac: MacAddr(if is_pod { HOST_MAC } else { OTHER_HOST_MAC }),
+        identity: if is_pod { POD_IDENTITY } else { OTHER_IDENTITY },
+        host_ifindex: u32::from(id) + 100,
+        verdict_log_filter: 0,
+        ..envelope::from_record(&record).unwrap()
+    }
+}
+
+impl Bench {
+    /// Loads both with these lines of `weir.toml`, in namespaces of the calling thread.
+    pub(crate) fn new(lines: &str) -> Self {
+        enter_namespaces();
+        let template = template(lines);
+        let (pod, other) = (load(&template, POD), load(&template, OTHER));
+        let call_policy = pod.map("weir_call_policy").unwrap();
+        let slot = u32::from(OTHER).to_ne_bytes();
+        call_policy
+            .update_fd(&slot, other.policy().unwrap())
+            .unwrap();
+        let maps = Maps::new(PINS, &MapPrefix::default());
+        let events = EventRing::open(&maps).unwrap();
+        Self {
+            pod,
+            _other: other,
+            maps,
+            events,
+        }
+    }
+
+    /// A map by its name without the prefix.
+    pub(crate) fn map(&self, name: &str) -> Option<Map> {
+        Map::find_pin(&self.maps.folder().join(format!("weir_{name}"))).unwrap()
+    }
+
+    /// As if nothing had happened yet.
+    pub(crate) fn reset(&mut self) {
+        let names = [
+            "policy_00001",
+            "policy_00002",
+            "lxc",
+            "ipcache",
+            "metrics",
+            "frag4",
+            "frag6",
+            "ct4_global",
+            "ct_any4_global",
+            "ct6_global",
+            "ct_any6_global",
+        ];
+        for map in names.iter().filter_map(|name| self.map(name)) {
+            let keys: Vec<_> = map.keys().map(Result::unwrap).collect();
+            for key in keys {
+                map.delete(&key).unwrap();
+            }
+        }
+        for id in [POD, OTHER] {
+            self.set_revision(id, 0);
+        }
+        self.events();
+    }
+
+    pub(crate) fn set_revision(&self, id: u16, revision: u32) {
+        let map = self.map("policy_rev").unwrap();
+        assert_eq!(map.shape().map_type, MapShape::ARRAY);
+        let any = ep_builder::bpf::Update::Any;
+        map.update(&u32::from(id).to_ne_bytes(), &revision.to_ne_bytes(), any)
+            .unwrap();
+    }
+
+    /// Runs the pod's program of this section on a packet with this mark.
+    pub(crate) fn run(&self, section: &str, packet: &[u8], mark: u32) -> TestOutput {
+        let input = TestInput {
+            packet,
+            context: SkContext {
+                mark,
+                ..SkContext::default()
+            },
+            repeat: 1,
+        };
+        self.pod.program(section).unwrap().test_run(&input).unwrap()
+    }
+
+    /// Every event since the last call.
+    pub(crate) fn events(&mut self) -> Vec<Event> {
+        std::iter::from_fn(|| self.events.next())
+            .map(Result::unwrap)
+            .collect()
+    }
+
+    /// Reason, direction and packets of each counter.
+    pub(crate) fn counters(&self) -> Vec<(u8, u8, u64)> {
+        let counters = self.maps.metrics().unwrap().counters().unwrap();
+        let rows = counters.iter().map(|c| (c.reason, c.direction, c.packets));
+        let mut rows: Vec<_> = rows.filter(|(_, _, packets)| *packets > 0).collect();
+        rows.sort_unstable();
+        rows
+    }
+
+    /// An address of the pod (1), of the other one (2) or of nobody (more).
+    pub(crate) fn address(is_ipv6: bool, host: u16) -> IpAddr {
+        let text = if is_ipv6 {
+            format!("fd00::{host:x}")
+        } else {
+            format!("10.0.0.{host}")
+        };
+        text.parse().unwrap()
+    }
+}

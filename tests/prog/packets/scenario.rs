@@ -1,0 +1,310 @@
+//! Scenarios: what happens to an endpoint, packet by packet, and what must come of each packet. A counter
+//! that is not expected, a drop without its event or an event without its drop fails the scenario.
+
+use std::net::IpAddr;
+
+use ep_builder::endpoint::MacAddr;
+use ep_builder::events::Event;
+use ep_builder::maps::{Decision, Direction, LocalEndpoint, Peer, Prefix, Rule, Traffic};
+
+use super::build::{OTHER_HOST_MAC, OTHER_MAC, Packet};
+use crate::bench::{Bench, OTHER, OTHER_IDENTITY, POD, POD_IDENTITY};
+
+pub(crate) const HOST_IDENTITY: u32 = 1;
+
+/// What must come of a packet.
+#[derive(Clone, Debug)]
+pub(crate) enum Want {
+    /// It goes on to the host's stack, as it is, marked with the pod's identity.
+    Stack,
+    /// It goes on to the stack, and nobody says whose it is.
+    Unmarked,
+    /// It goes on to the pod, as it is.
+    Pass,
+    /// It passes, and nobody counts it again.
+    Uncounted,
+    /// It is handed to the other pod, like this.
+    Peer(Vec<u8>),
+    /// It is handed to the other pod's device, like this, with this mark, and counted or not.
+    Handed(Vec<u8>, u32, usize),
+    /// The pod gets this instead.
+    Answer(Vec<u8>),
+    /// It is dropped with this code.
+    Drop(u8),
+    /// It is dropped with this code on its way into the other pod.
+    DropAtPeer(u8),
+    /// It is dropped with this code, and the pod gets this.
+    DropAndAnswer(u8, Vec<u8>),
+}
+
+/// One thing that happens.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    /// The pod sends a frame.
+    From(Vec<u8>, Want),
+    /// The host's stack sends one to the pod, with this mark.
+    To(Vec<u8>, u32, Want),
+    /// An endpoint gets a rule: the endpoint, the rule, whether it denies.
+    Rule(u16, Rule, bool),
+    /// An endpoint loses it.
+    NoRule(u16, Rule),
+    /// An endpoint's policy gets this revision.
+    Revision(u16, u32),
+    /// An address gets an identity.
+    Known(IpAddr, u32),
+    /// An address is the other pod's, or the node's.
+    Local(IpAddr, bool),
+    /// An address is that of a pod whose programs are not loaded.
+    NotReady(IpAddr),
+    /// So many connections are tracked.
+    Tracked(usize),
+}
+
+/// A name and what happens.
+pub(crate) struct Scenario {
+    pub(crate) name: String,
+    pub(crate) steps: Vec<Step>,
+}
+
+pub(crate) fn scenario(name: impl Into<String>, steps: impl IntoIterator<Item = Step>) -> Scenario {
+    Scenario {
+        name: name.into(),
+        steps: steps.into_iter().collect(),
+    }
+}
+
+pub(crate) fn from(packet: &Packet, want: Want) -> Step {
+    Step::From(packet.bytes(), want)
+}
+
+pub(crate) fn to(packet: &Packet, want: Want) -> Step {
+    Step::To(packet.bytes(), 0, want)
+}
+
+pub(crate) fn rule(direction: Direction, identity: u32, traffic: Traffic) -> Rule {
+    Rule {
+        identity,
+        direction,
+        traffic,
+    }
+}
+
+pub(crate) fn allow(direction: Direction, identity: u32, traffic: Traffic) -> Step {
+    Step::Rule(POD, rule(direction, identity, traffic), false)
+}
+
+pub(crate) fn deny(direction: Direction, identity: u32, traffic: Traffic) -> Step {
+    Step::Rule(POD, rule(direction, identity, traffic), true)
+}
+
+/// Both endpoints as they are without policy.
+pub(crate) fn open() -> Vec<Step> {
+    let rules = Direction::ALL.map(|direction| rule(direction, 0, Traffic::Any));
+    let of = |id| rules.map(|rule| Step::Rule(id, rule, false));
+    of(POD).into_iter().chain(of(OTHER)).collect()
+}
+
+/// An open endpoint, and then this.
+pub(crate) fn opened(steps: impl IntoIterator<Item = Step>) -> Vec<Step> {
+    open().into_iter().chain(steps).collect()
+}
+
+/// The mark of a packet whose sender has this identity.
+pub(crate) fn mark_of(identity: u32) -> u32 {
+    identity << 16 | 0x0f00 | (identity >> 16 & 0xff)
+}
+
+/// The mark of what the endpoint's programs have seen.
+pub(crate) fn passed_mark(id: u16) -> u32 {
+    u32::from(id) << 16 | 0x0600
+}
+
+pub(crate) fn check(bench: &mut Bench, scenarios: &[Scenario]) {
+    let mut failures = Vec::new();
+    for Scenario { name, steps } in scenarios {
+        bench.reset();
+        for (at, step) in steps.iter().enumerate() {
+            if let Err(what) = take(bench, step) {
+                failures.push(format!("{name}: step {at}: {what}\n  {step:02x?}"));
+                break;
+            }
+        }
+    }
+    let failed = failures.len();
+    assert!(
+        failures.is_empty(),
+        "{failed} of {}:\n{}",
+        scenarios.len(),
+        failures.join("\n")
+    );
+}
+
+fn take(bench: &mut Bench, step: &Step) -> Result<(), String> {
+    let policy = |id: u16| bench.maps.policy(id.try_into().unwrap()).unwrap();
+    match step {
+        Step::From(frame, want) => return run(bench, "from-container", frame, 0, want),
+        Step::To(frame, mark, want) => return run(bench, "to-container", frame, *mark, want),
+        Step::Rule(id, rule, deny) => {
+            let decision = Decision {
+                deny: *deny,
+                rule: 7,
+            };
+            policy(*id).insert(rule, decision).unwrap();
+        }
+        Step::NoRule(id, rule) => assert!(policy(*id).remove(rule).unwrap()),
+        Step::Revision(id, revision) => bench.set_revision(*id, *revision),
+        Step::Known(address, identity) => {
+            let mut ipcache = bench.maps.ipcache().unwrap();
+            ipcache
+                .insert(Prefix::of(*address), Peer::with_identity(*identity))
+                .unwrap();
+        }
+        Step::Local(address, true) => local(bench, *address, 0),
+        Step::Local(address, false) => local(bench, *address, OTHER),
+        Step::NotReady(address) => local(bench, *address, 77),
+        Step::Tracked(want) => {
+            let maps = [
+                "ct4_global",
+                "ct_any4_global",
+                "ct6_global",
+                "ct_any6_global",
+            ];
+            let count = maps
+                .iter()
+                .filter_map(|name| bench.map(name))
+                .map(|map| map.keys().count());
+            let found: usize = count.sum();
+            if found != *want {
+                return Err(format!("{found} connections are tracked"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The node has no id.
+fn local(bench: &Bench, address: IpAddr, lxc_id: u16) {
+    let endpoint = LocalEndpoint {
+        lxc_id,
+        ifindex: 102,
+        mac: MacAddr(OTHER_MAC),
+        host_mac: MacAddr(OTHER_HOST_MAC),
+        identity: OTHER_IDENTITY,
+        is_host: lxc_id == 0,
+    };
+    bench
+        .maps
+        .endpoints()
+        .unwrap()
+        .insert(address, &endpoint)
+        .unwrap();
+}
+
+/// Verdict, frame, mark and counters that a packet must lead to.
+struct Expected {
+    verdict: u32,
+    frame: Option<Vec<u8>>,
+    mark: Option<u32>,
+    counters: Vec<(u8, u8)>,
+}
+
+const INGRESS: u8 = 1;
+const EGRESS: u8 = 2;
+
+fn expected(frame: &[u8], mark: u32, want: &Want, direction: u8) -> Expected {
+    let same = Some(frame.to_vec());
+    let (verdict, frame, mark, counters) = match want {
+        Want::Stack => (0, same, Some(mark_of(POD_IDENTITY)), vec![(0, direction)]),
+        Want::Unmarked | Want::Pass => (0, same, Some(mark), vec![(0, direction)]),
+        Want::Uncounted => (0, same, Some(mark), vec![]),
+        Want::Peer(frame) => (
+            7,
+            Some(frame.clone()),
+            None,
+            vec![(0, INGRESS), (0, EGRESS)],
+        ),
+        Want::Handed(frame, mark, counted) => (
+            7,
+            Some(frame.clone()),
+            Some(*mark),
+            vec![(0, direction); *counted],
+        ),
+        Want::Answer(frame) => (
+            7,
+            Some(frame.clone()),
+            Some(passed_mark(POD)),
+            vec![(0, direction)],
+        ),
+        Want::Drop(code) => (2, None, None, vec![(*code, direction)]),
+        Want::DropAtPeer(code) => (2, None, None, vec![(0, EGRESS), (*code, INGRESS)]),
+        Want::DropAndAnswer(code, frame) => (
+            7,
+            Some(frame.clone()),
+            Some(passed_mark(POD)),
+            vec![(*code, direction)],
+        ),
+    };
+    Expected {
+        verdict,
+        frame,
+        mark,
+        counters,
+    }
+}
+
+/// Reason and direction of the counters that have grown.
+fn grown(before: &[(u8, u8, u64)], after: &[(u8, u8, u64)]) -> Vec<(u8, u8)> {
+    let rows = after.iter().filter(|row| !before.contains(row));
+    rows.map(|row| (row.0, row.1)).collect()
+}
+
+fn run(
+    bench: &mut Bench,
+    section: &str,
+    frame: &[u8],
+    mark: u32,
+    want: &Want,
+) -> Result<(), String> {
+    let direction = if section == "from-container" {
+        EGRESS
+    } else {
+        INGRESS
+    };
+    let expected = expected(frame, mark, want, direction);
+    let before = bench.counters();
+    bench.events();
+    let output = bench.run(section, frame, mark);
+    let events = bench.events();
+    let counted = grown(&before, &bench.counters());
+    let drops = events.iter().filter_map(|event| match event {
+        Event::Drop(drop) => Some((drop.header.subtype, drop.direction, drop.line)),
+        _ => None,
+    });
+    let drops: Vec<_> = drops.collect();
+    if output.verdict != expected.verdict || counted != expected.counters {
+        return Err(format!(
+            "verdict {}, counted {counted:?}, drop events {drops:?}",
+            output.verdict
+        ));
+    }
+    let wanted = expected
+        .counters
+        .iter()
+        .filter(|(reason, _)| *reason >= 130);
+    if !drops
+        .iter()
+        .map(|(reason, direction, _)| (*reason, *direction))
+        .eq(wanted.copied())
+    {
+        return Err(format!("drop events {drops:?}"));
+    }
+    if expected.frame.is_some_and(|frame| frame != output.packet) {
+        return Err(format!("the packet became {:02x?}", output.packet));
+    }
+    match expected.mark {
+        Some(mark) if mark != output.context.mark => {
+            Err(format!("the mark is {:#x}", output.context.mark))
+        }
+        _ => Ok(()),
+    }
+}
