@@ -13,4 +13,4 @@ bpf_templates_dir = "$PWD/bpf-templates"
 END
 export WEIR_CONFIG="$work/weir.toml"
 # The host's own build: `host-tuple` of .cargo/config.toml.
-weir=$(ls -t target/*/release/weir | head -n 1)
+weir=$(ls -t "${CARGO_TARGET_DIR:-target}"/*/release/weir | head -n 1)

@@ -10,20 +10,29 @@
 //! [`state::Store`] keeps the result. Brackets are I/O, the rest is pure. `ARCHITECTURE.md` is the map.
 
 pub mod abi;
+pub mod attach;
+pub mod bpf;
 pub mod btf;
 pub mod builder;
 pub mod cache;
 pub mod compile;
+pub mod digest;
 pub mod elf;
 pub mod endpoint;
 pub mod error;
+pub mod events;
 pub mod header;
 pub mod key;
 pub mod layout_check;
+pub mod lifecycle;
+pub mod load;
 pub mod lock;
+pub mod maps;
+pub mod object;
 pub mod options;
 pub mod pairwise;
 pub mod patch;
+pub mod prove;
 pub mod settings;
 pub mod shape;
 pub mod sources;

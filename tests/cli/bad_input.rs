@@ -56,10 +56,20 @@ fn a_configuration_that_cannot_be_read_is_named() {
         assert_eq!(failed.code, Some(3), "{failed:?}");
         assert!(failed.stderr.contains(path), "{failed:?}");
     }
-    let empty = process::run(binaries::weir().env("WEIR_CONFIG", "").args(["version"]));
+    let list = ["template", "list", "-o", "json"];
+    let named = process::run(
+        binaries::weir()
+            .env("WEIR_CONFIG", "/nonexistent/weir.toml")
+            .args(list),
+    );
     assert_eq!(
-        empty.code,
-        Some(0),
+        named.code,
+        Some(3),
+        "the variable names the configuration: {named:?}"
+    );
+    let empty = process::run(binaries::weir().env("WEIR_CONFIG", "").args(list));
+    assert!(
+        !empty.stderr.contains("configuration"),
         "an empty variable is no variable: {empty:?}"
     );
 }
@@ -95,6 +105,10 @@ fn a_template_with_an_unknown_variable_is_refused_by_name() {
             "polity_map",
         ),
         (
+            text.replace("{{#if lxc_ip}}", "{{#if lxc_ipv6}}"),
+            "lxc_ipv6",
+        ),
+        (
             text.replace("{{/each}}", ""),
             "ep_config.h.hbs cannot be parsed",
         ),
@@ -105,7 +119,7 @@ fn a_template_with_an_unknown_variable_is_refused_by_name() {
     ] {
         whole_file::write(&path, spoilt.as_bytes()).unwrap();
         let failed = node.weir(&["template", "build"]);
-        assert_eq!(failed.code, Some(1), "{failed:?}");
+        assert_eq!(failed.code, Some(3), "{failed:?}");
         assert!(
             failed.stderr.contains("ep_config.h.hbs") && failed.stderr.contains(words),
             "{failed:?}"

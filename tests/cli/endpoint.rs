@@ -41,14 +41,7 @@ fn each_save_is_a_generation() {
         .map(|s| s["stage"].as_str().unwrap())
         .collect();
     let expected = [
-        "endpoint",
-        "sources",
-        "render",
-        "clang",
-        "key and cache",
-        "patch",
-        "header",
-        "state",
+        "endpoint", "sources", "render", "find", "patch", "header", "state",
     ];
     assert_eq!(stages, expected);
     let get = json(node.weir(&["endpoint", "get", "2665", "-o", "json"]));
@@ -216,18 +209,111 @@ fn what_is_not_there_is_said() {
     let node = Node::new();
     for (arguments, code, words) in [
         (&["endpoint", "get", "7"][..], 4, "no endpoint 7"),
-        (&["endpoint", "get", "0"], 1, "1 to 65534"),
+        (&["endpoint", "get", "0"], 2, "1 to 65534"),
         (&["endpoint", "compile", "7"], 4, "endpoint list"),
         (
             &["endpoint", "compile", "/nonexistent.json"],
-            1,
+            4,
             "cannot read /nonexistent.json",
         ),
-        (&["endpoint", "compile", "/dev/null"], 1, "plain file"),
+        (
+            &["endpoint", "compile", "/dev/null"],
+            1,
+            "no WEIR_BASE64_ line",
+        ),
     ] {
         let failed = node.weir(arguments);
         assert_eq!(failed.code, Some(code), "{arguments:?}: {failed:?}");
         assert!(failed.stderr.contains(words), "{arguments:?}: {failed:?}");
         assert!(failed.stdout.is_empty(), "stdout is data");
     }
+}
+
+/// The golden endpoint with changes, as a file of the node.
+fn described(node: &Node, change: impl Fn(&mut Value)) -> String {
+    let record = include_bytes!("../../ep-builder/tests/golden/endpoint-2665.json");
+    let endpoint = ep_builder::header::envelope::from_record(record).unwrap();
+    let mut json = serde_json::to_value(endpoint).unwrap();
+    change(&mut json);
+    let path = node.config().with_file_name("pod.json");
+    ep_builder::whole_file::write(&path, json.to_string().as_bytes()).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_description_that_cannot_work_is_refused() {
+    let node = Node::new();
+    let remove = |name: &'static str| {
+        move |json: &mut Value| drop(json.as_object_mut().unwrap().remove(name))
+    };
+    let rows: [(&dyn Fn(&mut Value), &str); 4] = [
+        (
+            &|json| json["ip4"] = "10.0.0.1".into(),
+            "there is no field \"ip4\"",
+        ),
+        (&remove("ipv4"), "neither an `ipv4` nor an `ipv6` address"),
+        (&remove("mac"), "missing field `mac`"),
+        (
+            &|json| json["options"]["Conntrack"] = 0.into(),
+            "ConntrackAccounting needs Conntrack",
+        ),
+    ];
+    for (change, words) in rows {
+        let path = described(&node, change);
+        let failed = node.weir(&["endpoint", "compile", &path]);
+        assert_eq!(failed.code, Some(1), "{failed:?}");
+        assert!(
+            failed.stderr.contains(words) && failed.stderr.contains("pod.json"),
+            "{words}: {failed:?}"
+        );
+    }
+}
+
+#[test]
+fn another_container_s_endpoint_is_not_overwritten() {
+    need!(Need::Tool("clang"));
+    let node = Node::new();
+    node.weir(&[
+        "endpoint",
+        "compile",
+        &golden("endpoint-2665.json"),
+        "--save",
+    ])
+    .expect_success();
+    let path = described(&node, |json| json["containerId"] = "another".into());
+    let failed = node.weir(&["endpoint", "compile", &path, "--save"]);
+    assert_eq!(failed.code, Some(1), "{failed:?}");
+    assert!(failed.stderr.contains("belongs to"), "{failed:?}");
+    assert!(
+        !node
+            .weir(&["endpoint", "get", "2665"])
+            .stdout
+            .contains("another")
+    );
+}
+
+#[test]
+fn what_is_asked_for_may_go_and_come_through_pipes() {
+    need!(Need::Tool("clang"));
+    let node = Node::new();
+    let weir = format!(
+        "{} --config {}",
+        node.command().get_program().display(),
+        node.config().display()
+    );
+    let script = format!(
+        "{weir} endpoint compile - --object /dev/stdout -o json < {} | head -c 4",
+        golden("endpoint-2665.json")
+    );
+    let piped = weir_tests::process::run(std::process::Command::new("sh").args(["-c", &script]));
+    assert_eq!(piped.stdout.as_bytes(), b"\x7fELF", "{piped:?}");
+    let relative = format!(
+        "cd {} && {weir} endpoint compile {} --object here.o",
+        node.config().parent().unwrap().display(),
+        golden("endpoint-2665.json")
+    );
+    weir_tests::process::run(std::process::Command::new("sh").args(["-c", &relative]))
+        .expect_success();
+    assert!(node.config().with_file_name("here.o").is_file());
+    assert!(!fs::metadata("/dev/stdout").unwrap().is_file());
 }

@@ -1,7 +1,13 @@
 //! The built binaries as processes.
 
 #[cfg(test)]
+mod attached;
+#[cfg(test)]
 mod bad_input;
+#[cfg(test)]
+mod bench;
+#[cfg(test)]
+mod bpf;
 #[cfg(test)]
 mod cni_version;
 #[cfg(test)]
@@ -10,6 +16,10 @@ mod commands;
 mod disk;
 #[cfg(test)]
 mod endpoint;
+#[cfg(test)]
+mod map;
+#[cfg(test)]
+mod monitor;
 #[cfg(test)]
 mod races;
 #[cfg(test)]

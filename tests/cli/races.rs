@@ -23,7 +23,10 @@ impl Compiler {
     fn new(behaviour: &str) -> Self {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
-        let real = Search::from_environment(None).find().unwrap();
+        let real = Search::from_environment(None)
+            .candidates()
+            .unwrap()
+            .remove(0);
         let script = format!(
             "#!/bin/sh\nREAL={}\nHERE={}\n[ \"$1\" = --version ] && exec $REAL --version\necho $$ >> $HERE/compiles\n{behaviour}\n",
             real.display(),

@@ -107,28 +107,60 @@ fn verify_then_gc() {
 }
 
 #[test]
-fn verify_tells_altered_from_other_sources() {
+fn verify_tells_altered_files() {
     need!(Need::Tool("clang"));
     let node = Node::new();
     let entry = node.state().join("templates").join(build(&node));
-    let header = entry.join("node_config.h");
-    let text = fs::read_to_string(&header).unwrap();
-    ep_builder::whole_file::write(&header, (text + "\n").as_bytes()).unwrap();
-    let other = node.weir(&["template", "verify"]);
-    assert_eq!(other.code, Some(0));
-    assert!(other.stdout.contains("of other sources"), "{other:?}");
-    let object = entry.join("bpf_lxc.o");
-    let mut bytes = fs::read(&object).unwrap();
-    bytes[200] ^= 1;
-    ep_builder::whole_file::write(&object, &bytes).unwrap();
-    let altered = node.weir(&["template", "verify"]);
-    assert_eq!(altered.code, Some(1));
-    assert!(altered.stdout.contains("was altered"), "{altered:?}");
+    for name in ["bpf_lxc.o", "node_config.h"] {
+        let mut bytes = fs::read(entry.join(name)).unwrap();
+        bytes[200] ^= 1;
+        ep_builder::whole_file::write(&entry.join(name), &bytes).unwrap();
+        let altered = node.weir(&["template", "verify"]);
+        assert_eq!(altered.code, Some(1), "{altered:?}");
+        assert!(
+            altered.stdout.contains(&format!("{name} was altered")),
+            "{altered:?}"
+        );
+        assert!(
+            node.weir(&["template", "list"])
+                .stdout
+                .contains("was altered"),
+            "a list shows it, too"
+        );
+    }
+}
+
+#[test]
+fn verify_tells_other_sources() {
+    need!(Need::Tool("clang"));
+    let sources = tempfile::tempdir().unwrap();
+    let shipped = weir_tests::node::repository("bpf-src");
+    let copy = std::process::Command::new("cp")
+        .arg("-r")
+        .arg(&shipped)
+        .arg(sources.path().join("bpf"))
+        .status();
+    assert!(copy.unwrap().success());
+    let node = Node::new();
+    build(&node);
+    let text = fs::read_to_string(node.config()).unwrap();
+    let text = text.replace(
+        shipped.to_str().unwrap(),
+        sources.path().join("bpf").to_str().unwrap(),
+    );
+    ep_builder::whole_file::write(&node.config(), text.as_bytes()).unwrap();
     assert!(
-        node.weir(&["template", "list"])
-            .stdout
-            .contains("was altered"),
-        "a list shows what is wrong"
+        node.weir(&["template", "verify"])
+            .expect_success()
+            .contains("whole")
+    );
+    let main = sources.path().join("bpf/bpf_lxc.c");
+    let changed = fs::read_to_string(&main).unwrap() + "\n";
+    ep_builder::whole_file::write(&main, changed.as_bytes()).unwrap();
+    assert!(
+        node.weir(&["template", "verify"])
+            .expect_success()
+            .contains("of other sources")
     );
 }
 

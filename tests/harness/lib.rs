@@ -1,5 +1,5 @@
 //! What the suites share: needs of a test, the built binaries, processes with a deadline, a node of one's
-//! own.
+//! own, and pods on one.
 //!
 //! A test owns everything it touches ([`Node`] is a folder that goes away with it), so all tests run at
 //! once; it finds the binaries next to its own one ([`binaries`]); and it says at its top what it needs
@@ -14,7 +14,9 @@
 pub mod binaries;
 pub mod need;
 pub mod node;
+pub mod pods;
 pub mod process;
 
 pub use node::Node;
+pub use pods::{Lab, Pod};
 pub use process::Finished;

@@ -28,9 +28,14 @@ impl Node {
             .tempdir()
             .expect("a temporary folder can be made");
         let node = Self { root };
-        let text = format!("{lines}\n{}", node.paths_table());
-        whole_file::write(&node.config(), text.as_bytes()).expect("a new file can be written");
+        node.configure(lines);
         node
+    }
+
+    /// Writes its `weir.toml` anew, with these lines.
+    pub fn configure(&self, lines: &str) {
+        let text = format!("{lines}\n{}", self.paths_table());
+        whole_file::write(&self.config(), text.as_bytes()).expect("a file can be written");
     }
 
     /// The state root. The command makes it.

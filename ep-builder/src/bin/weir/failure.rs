@@ -7,6 +7,11 @@ use std::process::ExitCode;
 use ep_builder::cache::CacheError;
 use ep_builder::compile::CompileError;
 use ep_builder::error::{Error, chain};
+use ep_builder::lifecycle::LifecycleError;
+use ep_builder::load::LoadError;
+use ep_builder::lock::LockError;
+use ep_builder::maps::MapsError;
+use ep_builder::prove::ProveError;
 use ep_builder::settings::SettingsError;
 use ep_builder::state::StateError;
 use ep_builder::whole_file::FileError;
@@ -25,6 +30,21 @@ pub(crate) enum Failure {
     /// The state folder.
     #[error(transparent)]
     State(#[from] StateError),
+    /// A map of the datapath.
+    #[error(transparent)]
+    Maps(#[from] MapsError),
+    /// Another process reads the events.
+    #[error("cannot read the events, which have one reader at a time")]
+    Monitored(#[source] LockError),
+    /// The signals that end a command.
+    #[error("cannot wait for signals")]
+    Signals(#[source] io::Error),
+    /// The kernel refused an endpoint's programs, or its device is not there.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// Replacements under traffic.
+    #[error(transparent)]
+    Prove(ProveError),
     /// What was named is not there.
     #[error("{0}")]
     NotFound(String),
@@ -59,18 +79,55 @@ impl From<CacheError> for Failure {
     }
 }
 
+impl From<LifecycleError> for Failure {
+    fn from(error: LifecycleError) -> Self {
+        match error {
+            LifecycleError::Taken { .. } => Self::Input(error.to_string()),
+            LifecycleError::Build(error) => error.into(),
+            LifecycleError::State(error) => error.into(),
+            LifecycleError::Load(error) => error.into(),
+            LifecycleError::Maps(error) => error.into(),
+        }
+    }
+}
+
+fn build_code(error: &Error) -> u8 {
+    match error {
+        Error::Shape(_) | Error::Sources(_) | Error::Render(_) => 3,
+        Error::NotBundled { .. } => 5,
+        Error::Compile(error) | Error::Cache(CacheError::Compile(error)) => match error {
+            CompileError::File(_) | CompileError::DiskFull { .. } => 7,
+            _ => 5,
+        },
+        Error::Cache(CacheError::Lock(LockError::Busy { .. })) => 6,
+        Error::Cache(_) | Error::File(_) => 7,
+        Error::Bundle(_) => 1,
+    }
+}
+
 impl Failure {
     /// Exit codes by class: what a script can act on.
     pub(crate) fn code(&self) -> u8 {
         match self {
-            Self::Settings(_) | Self::Build(Error::Shape(_)) => 3,
-            Self::NotFound(_) | Self::State(StateError::Missing { .. }) => 4,
-            Self::Build(Error::Compile(_) | Error::Cache(CacheError::Compile(_))) => 5,
-            Self::Build(Error::Cache(CacheError::Lock(_)))
-            | Self::State(StateError::Locked { .. }) => 6,
+            Self::Settings(_) => 3,
+            Self::NotFound(_)
+            | Self::State(StateError::Missing { .. })
+            | Self::Maps(MapsError::Missing { .. }) => 4,
+            Self::File(error) if error.is_not_found() => 4,
+            Self::Build(error) => build_code(error),
+            Self::Monitored(LockError::Busy { .. })
+            | Self::State(StateError::Locked {
+                source: LockError::Busy { .. },
+                ..
+            }) => 6,
             Self::State(_) => 7,
-            Self::Build(_)
-            | Self::Input(_)
+            Self::Load(_) => 8,
+            Self::Prove(ProveError::Replacement { .. }) => 8,
+            Self::Input(_)
+            | Self::Prove(_)
+            | Self::Maps(_)
+            | Self::Monitored(_)
+            | Self::Signals(_)
             | Self::File(_)
             | Self::Some { .. }
             | Self::Print(_) => 1,
@@ -82,6 +139,9 @@ impl Failure {
             Self::Settings(error) => error.advice(),
             Self::Build(error) => error.advice(),
             Self::State(error) => error.advice(),
+            Self::Maps(error) => error.advice(),
+            Self::Load(error) => error.advice(),
+            Self::Prove(error) => error.advice(),
             _ => None,
         }
     }

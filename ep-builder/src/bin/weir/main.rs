@@ -1,10 +1,13 @@
 //! `weir`, the operator's command: parse, run, exit code.
 
 mod bench;
+mod bpf;
 mod cli;
 mod endpoint;
 mod failure;
 mod gc;
+mod map;
+mod monitor;
 mod node;
 mod progress;
 mod screen;
@@ -14,7 +17,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use cli::{Bench, Cli, Command};
+use cli::{Cli, Command};
 use failure::Failure;
 use node::Node;
 use screen::{Format, Screen};
@@ -39,8 +42,11 @@ fn run(cli: &Cli, screen: &Screen) -> Result<ExitCode, Failure> {
         }
         Command::Template(command) => return template::run(command, &node()?, screen),
         Command::Endpoint(command) => return endpoint::run(command, &node()?, screen),
+        Command::Map(command) => map::run(command, &node()?, screen)?,
+        Command::Bpf(command) => bpf::run(command, &node()?, screen)?,
+        Command::Monitor(arguments) => monitor::run(arguments, &node()?, screen)?,
         Command::Gc { dry_run } => gc::run(&node()?, *dry_run, screen)?,
-        Command::Bench(Bench::Template { rounds }) => bench::template(&node()?, *rounds, screen)?,
+        Command::Bench(command) => bench::run(command, &node()?, screen)?,
     }
     Ok(ExitCode::SUCCESS)
 }

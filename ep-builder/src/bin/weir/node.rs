@@ -4,13 +4,16 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use ep_builder::builder::Builder;
+use ep_builder::cache::{Bundle, TemplateCache};
 use ep_builder::compile::Search;
 use ep_builder::endpoint::EndpointId;
+use ep_builder::error::chain;
 use ep_builder::key::TemplateKey;
 use ep_builder::settings::Settings;
-use ep_builder::state::{EndpointRecord, Entry, Status, Store};
+use ep_builder::state::{EndpointRecord, Entry, StateLayout, Status, Store};
 
 use crate::failure::Failure;
+use crate::screen::talk;
 
 /// The node as configured; nothing is opened yet.
 pub(crate) struct Node {
@@ -31,6 +34,22 @@ impl Node {
     /// The builder of this node.
     pub(crate) fn builder(&self) -> Result<Builder, Failure> {
         Ok(Builder::open(self.settings.clone(), self.search())?)
+    }
+
+    /// The templates of this node; needs no sources.
+    pub(crate) fn cache(&self) -> Result<TemplateCache, Failure> {
+        let templates = StateLayout::new(&self.settings.paths.state_dir).templates();
+        Ok(TemplateCache::open(
+            &templates,
+            self.settings.cache.lock_timeout,
+        )?)
+    }
+
+    /// The bundle, where there is one that can be used.
+    pub(crate) fn bundle(&self) -> Option<Bundle> {
+        Bundle::open(&self.settings.paths.bundle_dir)
+            .inspect_err(|error| talk(&format!("note: {}", chain(error))))
+            .unwrap_or_default()
     }
 
     /// Where the compiler is looked for.

@@ -73,7 +73,12 @@ impl Screen {
         let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
         let text: String = lines
             .iter()
-            .map(|(name, value)| format!("{name:width$}  {value}").trim_end().to_owned() + "\n")
+            .map(|(name, value)| {
+                format!("{name:width$}  {}", printable(value))
+                    .trim_end()
+                    .to_owned()
+                    + "\n"
+            })
             .collect();
         self.data(&text)
     }
@@ -90,16 +95,20 @@ impl Screen {
     }
 
     /// Prints text as it is.
+    pub(crate) fn data(&self, text: &str) -> Result<(), Failure> {
+        self.more(text).map(|_is_read| ())
+    }
+
+    /// Prints text of which there is no end; false when the reader has seen enough: `weir ... | head`.
     #[expect(
         clippy::unused_self,
         reason = "whoever holds the screen may write to it"
     )]
-    pub(crate) fn data(&self, text: &str) -> Result<(), Failure> {
+    pub(crate) fn more(&self, text: &str) -> Result<bool, Failure> {
         let mut out = io::stdout().lock();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-            // The reader has seen enough: `weir ... | head`.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            other => other.map_err(Failure::Print),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+            other => other.map(|()| true).map_err(Failure::Print),
         }
     }
 
@@ -115,7 +124,7 @@ impl Screen {
             .set_content_arrangement(ContentArrangement::Disabled);
         table.set_header(headings.iter().take(columns));
         for row in rows {
-            table.add_row(row.iter().take(columns));
+            table.add_row(row.iter().take(columns).map(|cell| printable(cell)));
         }
         for column in table.column_iter_mut() {
             column.set_padding((0, 2));
@@ -126,6 +135,18 @@ impl Screen {
             .collect();
         self.data(&text)
     }
+}
+
+/// Text from outside must not steer the terminal.
+fn printable(text: &str) -> String {
+    let escape = |c: char| {
+        if c.is_control() {
+            c.escape_default().to_string()
+        } else {
+            c.to_string()
+        }
+    };
+    text.chars().map(escape).collect()
 }
 
 /// Says something to the person; not data. A stderr that is gone is no failure.

@@ -65,7 +65,7 @@ pub(super) fn run(
     }
     let object = direct.as_ref().unwrap_or(&built.object);
     if let Some(path) = &arguments.object {
-        whole_file::write(path, object.bytes())?;
+        whole_file::write_output(path, object.bytes())?;
         timeline.mark("write object");
     }
     let mut generation = None;
@@ -117,8 +117,17 @@ fn compare(patched: &EndpointObject, direct: &EndpointObject) -> Result<Vec<Stri
 }
 
 /// Keeps the object as the endpoint's next generation; a new endpoint claims the id it was described with.
-pub(crate) fn save(node: &Node, endpoint: Endpoint, built: &Built) -> Result<u64, Failure> {
+fn save(node: &Node, endpoint: Endpoint, built: &Built) -> Result<u64, Failure> {
     let store = node.store()?;
+    if let Ok(live) = store.read(endpoint.id) {
+        let live = live.record.endpoint;
+        if (&live.container_id, &live.ifname) != (&endpoint.container_id, &endpoint.ifname) {
+            return Err(Failure::Input(format!(
+                "endpoint {} belongs to interface {:?} of container {:?}: describe the new one with a free id",
+                endpoint.id, live.ifname, live.container_id
+            )));
+        }
+    }
     let next = match store.begin(endpoint.id) {
         Err(StateError::Missing { .. }) => store.claim_id(endpoint.id)?.begin()?,
         begun => begun?,

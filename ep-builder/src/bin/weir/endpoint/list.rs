@@ -1,4 +1,4 @@
-//! `weir endpoint list` and `get`
+//! `weir endpoint list`, and what it says of one endpoint
 
 use ep_builder::endpoint::{EndpointId, Labels, MacAddr, Pod};
 use ep_builder::error::chain;
@@ -14,7 +14,7 @@ use crate::screen::{Columns, Screen, talk};
 /// One endpoint as `-o json` gives it: every field always there, null where it is not known.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Row {
+pub(super) struct Row {
     id: EndpointId,
     state: &'static str,
     container_id: Option<String>,
@@ -26,17 +26,17 @@ struct Row {
     ipv4: Option<Ipv4Addr>,
     ipv6: Option<Ipv6Addr>,
     identity: Option<u32>,
-    labels: Labels,
+    pub(super) labels: Labels,
     policy: Option<PolicyState>,
     generation: Option<u64>,
     template: Option<TemplateKey>,
     pod: Option<Pod>,
     /// What is wrong, if anything is.
-    problem: Option<String>,
+    pub(super) problem: Option<String>,
 }
 
 impl Row {
-    fn new(id: EndpointId, status: &Status, record: Option<&EndpointRecord>) -> Self {
+    pub(super) fn new(id: EndpointId, status: &Status, record: Option<&EndpointRecord>) -> Self {
         let (state, problem) = match status {
             Status::Ok(record) => (state_name(record.state), None),
             Status::Restored { reason, .. } => ("restored", Some(chain(reason))),
@@ -70,7 +70,7 @@ impl Row {
         }
     }
 
-    fn columns(&self) -> Vec<String> {
+    pub(super) fn columns(&self) -> Vec<String> {
         let policy = self
             .policy
             .map(|p| format!("{}/{}", on(p.ingress), on(p.egress)));
@@ -114,7 +114,7 @@ fn text<T: ToString>(value: Option<T>) -> String {
     value.map_or("-".to_owned(), |value| value.to_string())
 }
 
-pub(super) fn list(node: &Node, screen: &Screen) -> Result<(), Failure> {
+pub(super) fn run(node: &Node, screen: &Screen) -> Result<(), Failure> {
     let entries = node.store()?.list()?;
     let rows: Vec<Row> = entries
         .iter()
@@ -150,97 +150,4 @@ pub(super) fn list(node: &Node, screen: &Screen) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-/// Everything about one endpoint.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Whole {
-    #[serde(flatten)]
-    row: Row,
-    options: Option<ep_builder::options::EndpointOptions>,
-    has_previous: bool,
-    has_failed_build: bool,
-    /// What is wrong with its files, looked at one by one.
-    damage: Vec<String>,
-}
-
-pub(super) fn get(node: &Node, id: EndpointId, screen: &Screen) -> Result<(), Failure> {
-    let store = node.store()?;
-    let entries = store.list()?;
-    let found = entries.iter().find_map(|entry| match entry {
-        Entry::Endpoint {
-            id: this,
-            status,
-            has_previous,
-            has_failed_build,
-        } if *this == id => Some((entry, status, *has_previous, *has_failed_build)),
-        _ => None,
-    });
-    let Some((entry, status, has_previous, has_failed_build)) = found else {
-        return Err(Failure::NotFound(format!(
-            "there is no endpoint {id}: `weir endpoint list` shows those there are"
-        )));
-    };
-    let record = record(entry);
-    let whole = Whole {
-        row: Row::new(id, status, record),
-        options: record.map(|r| r.endpoint.options.clone()),
-        has_previous,
-        has_failed_build,
-        damage: store.verify(id).iter().map(|error| chain(error)).collect(),
-    };
-    screen.object(&whole, &lines(&whole))
-}
-
-fn lines(whole: &Whole) -> Vec<(&'static str, String)> {
-    const NAMES: [&str; 15] = [
-        "id",
-        "state",
-        "ipv4",
-        "ipv6",
-        "identity",
-        "policy in/eg",
-        "generation",
-        "host interface",
-        "template",
-        "pod",
-        "mac",
-        "host mac",
-        "host ifindex",
-        "interface",
-        "container",
-    ];
-    let mut lines: Vec<_> = NAMES.into_iter().zip(whole.row.columns()).collect();
-    let labels = whole.row.labels.iter().map(|l| {
-        format!("{}:{}={}", l.source, l.key, l.value)
-            .escape_debug()
-            .to_string()
-    });
-    lines.extend(labels.map(|label| ("label", label)));
-    if let Some(options) = &whole.options {
-        let on = options.iter().filter(|(_, value)| *value > 0);
-        lines.push((
-            "options",
-            on.map(|(spec, value)| format!("{}={value}", spec.name))
-                .collect::<Vec<_>>()
-                .join(" "),
-        ));
-    }
-    lines.push((
-        "previous generation",
-        if whole.has_previous { "kept" } else { "none" }.to_owned(),
-    ));
-    lines.push((
-        "failed build",
-        if whole.has_failed_build {
-            "kept, with its log"
-        } else {
-            "none"
-        }
-        .to_owned(),
-    ));
-    let problems = whole.row.problem.iter().chain(&whole.damage);
-    lines.extend(problems.map(|problem| ("problem", problem.clone())));
-    lines
 }

@@ -1,12 +1,14 @@
 //! `weir endpoint`: the endpoints of this node.
 
 mod compile;
+mod diff;
+mod get;
 mod list;
+mod live;
+mod prove;
 mod source;
 
 use std::process::ExitCode;
-
-use ep_builder::endpoint::EndpointId;
 
 use crate::cli::Endpoint;
 use crate::failure::Failure;
@@ -15,13 +17,18 @@ use crate::screen::Screen;
 
 pub(crate) fn run(command: &Endpoint, node: &Node, screen: &Screen) -> Result<ExitCode, Failure> {
     match command {
-        Endpoint::List => list::list(node, screen)?,
-        Endpoint::Get { id } => list::get(node, parse(id)?, screen)?,
+        Endpoint::List => list::run(node, screen)?,
+        Endpoint::Get { id } => get::run(node, *id, screen)?,
         Endpoint::Compile(arguments) => return compile::run(node, arguments, screen),
+        Endpoint::Attach { endpoint } => live::attach(node, endpoint, screen)?,
+        Endpoint::Regenerate { ids, all, prove } => match prove.prove {
+            Some(replacements) => return prove::run(node, ids, replacements, prove, screen),
+            None => live::regenerate(node, ids, *all, screen)?,
+        },
+        Endpoint::Log { id } => live::log(node, *id, screen)?,
+        Endpoint::Diff { id } => return diff::run(node, *id, screen),
+        Endpoint::Rollback { id } => live::roll_back(node, *id, screen)?,
+        Endpoint::Delete { id } => live::delete(node, *id, screen)?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn parse(id: &str) -> Result<EndpointId, Failure> {
-    EndpointId::parse(id).map_err(|error| Failure::Input(error.to_string()))
 }

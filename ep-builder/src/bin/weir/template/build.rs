@@ -30,6 +30,9 @@ struct Row {
 }
 
 pub(super) fn run(node: &Node, arguments: &TemplateBuild, screen: &Screen) -> Result<(), Failure> {
+    if let Some(folder) = &arguments.bundle {
+        refuse_other_compiler(node, folder)?;
+    }
     let base = (node.settings.node.clone(), node.settings.endpoint.clone());
     let wanted = if arguments.all {
         shapes(&base)
@@ -70,6 +73,21 @@ pub(super) fn run(node: &Node, arguments: &TemplateBuild, screen: &Screen) -> Re
         }
     }
     bundle.map_or(Ok(()), |bundle| write_index(node, bundle))
+}
+
+/// A bundle has one compiler, which stands for all its templates in their keys.
+fn refuse_other_compiler(node: &Node, folder: &Path) -> Result<(), Failure> {
+    let made_by = Bundle::open(folder)
+        .map_err(Error::from)?
+        .map(|bundle| bundle.compiler);
+    let ours = node.builder()?.clang()?.version;
+    match made_by {
+        Some(theirs) if theirs != ours => Err(Failure::Input(format!(
+            "{} holds a bundle made by {theirs}, and the compiler here is {ours}: name an empty folder",
+            folder.display()
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Says which of many shapes failed, and why.
@@ -126,7 +144,7 @@ fn build(
         key: obtained.key.to_string(),
         origin,
         cpu_ms,
-        object_size: obtained.entry.manifest.object_size,
+        object_size: obtained.entry.manifest.object_size(),
         shape: obtained.entry.manifest.shape,
     })
 }

@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use ep_builder::builder::Builder;
-use ep_builder::cache::{Entry, Poison};
+use ep_builder::cache::{Entry, Manifest, Poison};
 use ep_builder::endpoint::EndpointId;
 use ep_builder::error::chain;
 use ep_builder::key::TemplateKey;
@@ -22,8 +21,8 @@ pub(super) struct Found {
 }
 
 /// All templates of cache and bundle. Those that vanish meanwhile are left out.
-pub(super) fn find_all(builder: &Builder) -> Result<Vec<Found>, Failure> {
-    let cache = builder.cache();
+pub(super) fn find_all(node: &Node) -> Result<Vec<Found>, Failure> {
+    let cache = node.cache()?;
     let mut all = Vec::new();
     for key in cache.keys()? {
         if let Some(entry) = cache.read(key).transpose() {
@@ -35,7 +34,7 @@ pub(super) fn find_all(builder: &Builder) -> Result<Vec<Found>, Failure> {
             });
         }
     }
-    let Some(bundle) = builder.bundle() else {
+    let Some(bundle) = node.bundle() else {
         return Ok(all);
     };
     for key in bundle.keys().map_err(ep_builder::error::Error::from)? {
@@ -68,7 +67,7 @@ struct Row {
 
 pub(super) fn run(node: &Node, screen: &Screen) -> Result<(), Failure> {
     let users = node.users()?;
-    let rows: Vec<Row> = find_all(&node.builder()?)?
+    let rows: Vec<Row> = find_all(node)?
         .into_iter()
         .map(|found| {
             let state = found
@@ -82,7 +81,7 @@ pub(super) fn run(node: &Node, screen: &Screen) -> Result<(), Failure> {
                 place: found.place,
                 folder: found.folder,
                 state,
-                object_size: manifest.as_ref().map(|m| m.object_size),
+                object_size: manifest.as_ref().map(Manifest::object_size),
                 compiler: manifest.as_ref().map(|m| m.compiler.clone()),
                 compile_ms: manifest.as_ref().map(|m| m.compile_ms),
                 shape: manifest.map(|m| m.shape).unwrap_or_default(),

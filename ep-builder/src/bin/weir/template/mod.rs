@@ -37,9 +37,8 @@ pub(crate) fn run(command: &Template, node: &Node, screen: &Screen) -> Result<Ex
 
 /// Collects templates that nobody used for `keep`.
 pub(crate) fn collect(node: &Node, keep: Duration, dry_run: bool) -> Result<Vec<Removed>, Failure> {
-    let cache = node.builder()?;
-    let collected = cache
-        .cache()
+    let collected = node
+        .cache()?
         .collect(&node.templates_in_use()?, keep, dry_run)?;
     let why = |why| match why {
         Why::Unused => "no endpoint uses this template",

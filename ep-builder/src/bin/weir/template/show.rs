@@ -1,6 +1,7 @@
 //! `weir template show`
 
 use ep_builder::cache::{Entry, Manifest};
+use ep_builder::digest::FileFacts;
 use ep_builder::elf::Content;
 use ep_builder::endpoint::EndpointId;
 use ep_builder::error::chain;
@@ -41,7 +42,7 @@ struct Place {
 }
 
 pub(super) fn run(node: &Node, prefix: &str, screen: &Screen) -> Result<(), Failure> {
-    let all = find_all(&node.builder()?)?;
+    let all = find_all(node)?;
     let key = resolve(
         prefix,
         &all.iter().map(|found| found.key).collect::<Vec<_>>(),
@@ -62,7 +63,9 @@ fn describe(found: Found, used_by: Vec<EndpointId>) -> Result<Shown, Failure> {
         entry,
     } = found;
     let unusable = |why: String| Failure::Input(format!("template {key} cannot be used: {why}"));
-    let Entry { manifest, template } = entry.map_err(|poison| unusable(chain(&poison)))?;
+    let Entry {
+        manifest, template, ..
+    } = entry.map_err(|poison| unusable(chain(&poison)))?;
     let content = Content::read(template.bytes()).map_err(|error| unusable(chain(&error)))?;
     let layout = template.layout();
     Ok(Shown {
@@ -107,13 +110,6 @@ fn lines(shown: &Shown) -> Vec<(&'static str, String)> {
         ("key", manifest.key.to_string()),
         ("place", format!("{} ({})", shown.place, shown.folder)),
         (
-            "object",
-            format!(
-                "{} bytes, sha256 {}",
-                manifest.object_size, manifest.object_sha256
-            ),
-        ),
-        (
             "compiler",
             format!(
                 "{}, {} ms of processor time",
@@ -132,6 +128,10 @@ fn lines(shown: &Shown) -> Vec<(&'static str, String)> {
         ),
         ("maps", shown.maps.join(" ")),
     ];
+    let file = |(name, facts): (&String, &FileFacts)| {
+        format!("{name}: {} bytes, sha256 {}", facts.size, facts.sha256)
+    };
+    lines.extend(manifest.files.iter().map(|entry| ("file", file(entry))));
     lines.extend(shown.programs.iter().map(|p| {
         (
             "program",

@@ -24,7 +24,7 @@ struct Row {
 /// Exit code 1 when a template is not what it should be.
 pub(super) fn run(node: &Node, rebuild: bool, screen: &Screen) -> Result<ExitCode, Failure> {
     let builder = node.builder()?;
-    let all = find_all(&builder)?;
+    let all = find_all(node)?;
     let bar = bar(all.len());
     let rows: Vec<Row> = all
         .into_iter()
@@ -60,14 +60,11 @@ pub(super) fn run(node: &Node, rebuild: bool, screen: &Screen) -> Result<ExitCod
 
 fn verify(builder: &Builder, found: Found, rebuild: bool) -> Row {
     let Found {
-        key,
-        place,
-        folder,
-        entry,
+        key, place, entry, ..
     } = found;
     let (sound, result) = match entry {
         Err(poison) => (false, chain(&poison)),
-        Ok(entry) => match builder.verify(&folder, &entry, rebuild) {
+        Ok(entry) => match builder.verify(&entry, rebuild) {
             Ok(Verified::Whole) => (true, "whole".to_owned()),
             Ok(Verified::Identical) => (true, "whole, and identical to a new compile".to_owned()),
             Ok(Verified::OtherSources) => (

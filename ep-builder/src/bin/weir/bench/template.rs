@@ -3,47 +3,31 @@
 use std::time::{Duration, Instant};
 
 use ep_builder::builder::{Builder, Origin};
-use ep_builder::endpoint::{Endpoint, EndpointId, EndpointValues, MacAddr};
+use ep_builder::endpoint::{Endpoint, EndpointValues};
 use ep_builder::patch::Template;
 use ep_builder::settings::Settings;
 use ep_builder::state::{EndpointRecord, PolicyState, Store};
 use ep_builder::timeline::Timeline;
-use ep_builder::whole_file::{FileError, TEMPORARY};
-use serde::Serialize;
 
+use super::scratch::{Scratch, endpoint};
+use super::times::{Row, show};
 use crate::failure::Failure;
 use crate::node::Node;
-use crate::progress::readable;
-use crate::screen::{Columns, Screen};
+use crate::screen::Screen;
 
 /// The size of a grown-up datapath's object, for the patch.
 const LARGE: usize = 200 << 10;
 /// What a cold compile is measured with: each costs what clang costs.
 const COLD_ROUNDS: u32 = 5;
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Row {
-    what: String,
-    rounds: usize,
-    min_us: f64,
-    p50_us: f64,
-    p95_us: f64,
-}
-
-pub(crate) fn template(node: &Node, rounds: u32, screen: &Screen) -> Result<(), Failure> {
-    let state = &node.settings.paths.state_dir;
-    std::fs::create_dir_all(state).map_err(FileError::of("make folder", state))?;
-    let folder = tempfile::Builder::new()
-        .prefix(TEMPORARY)
-        .tempdir_in(state)
-        .map_err(FileError::of("make a temporary folder in", state))?;
-    let mut settings = node.settings.clone();
-    folder.path().clone_into(&mut settings.paths.state_dir);
+pub(super) fn run(node: &Node, rounds: u32, screen: &Screen) -> Result<(), Failure> {
+    let mut scratch = Scratch::new(&node.settings)?;
+    // A bundle would serve what is to be compiled.
+    scratch.settings.paths.bundle_dir = scratch.folder().join("no-bundle");
     let bench = Bench {
         node,
-        settings,
-        endpoint: endpoint()?,
+        settings: scratch.settings.clone(),
+        endpoint: endpoint(2665, &node.settings.endpoint.options)?,
     };
     let (cold_wall, cold_cpu) = bench.cold()?;
     let small = bench.template()?;
@@ -51,17 +35,17 @@ pub(crate) fn template(node: &Node, rounds: u32, screen: &Screen) -> Result<(), 
     bytes.resize(bytes.len().max(LARGE), 0);
     let large = Template::read(bytes).map_err(|error| Failure::Input(error.to_string()))?;
     let rows = [
-        row("cold compile, wall clock", cold_wall),
-        row("cold compile, processor time", cold_cpu),
-        row(
+        Row::of("cold compile, wall clock", cold_wall),
+        Row::of("cold compile, processor time", cold_cpu),
+        Row::of(
             &format!("patch of {} bytes", small.bytes().len()),
             bench.patch(rounds, &small),
         ),
-        row(
+        Row::of(
             &format!("patch of {} bytes", large.bytes().len()),
             bench.patch(rounds, &large),
         ),
-        row(
+        Row::of(
             "cache hit: sources, key, verify, patch, header, state",
             bench.hit(rounds)?,
         ),
@@ -146,68 +130,4 @@ impl Bench<'_> {
         }
         Ok(times)
     }
-}
-
-fn endpoint() -> Result<Endpoint, Failure> {
-    let id = EndpointId::new(2665).map_err(|error| Failure::Input(error.to_string()))?;
-    Ok(Endpoint {
-        id,
-        container_id: "bench".to_owned(),
-        container_name: String::new(),
-        ifname: "eth0".to_owned(),
-        host_ifname: "lxc000000002665".to_owned(),
-        host_ifindex: 19,
-        mac: MacAddr([2, 0, 0, 0, 0, 1]),
-        host_mac: MacAddr([2, 0, 0, 0, 0, 2]),
-        ipv4: Some([198, 51, 100, 7].into()),
-        ipv6: None,
-        identity: 12_022,
-        labels: [].into_iter().collect(),
-        options: ep_builder::options::EndpointOptions::default(),
-        verdict_log_filter: 0,
-        pod: None,
-        network: ep_builder::endpoint::NetworkIds::default(),
-    })
-}
-
-fn row(what: &str, mut times: Vec<Duration>) -> Row {
-    times.sort_unstable();
-    let at = |percent: usize| {
-        let index = (times.len() * percent / 100).min(times.len().saturating_sub(1));
-        times
-            .get(index)
-            .map_or(0.0, |time| time.as_secs_f64() * 1e6)
-    };
-    Row {
-        what: what.to_owned(),
-        rounds: times.len(),
-        min_us: at(0),
-        p50_us: at(50),
-        p95_us: at(95),
-    }
-}
-
-fn show(rows: &[Row], screen: &Screen) -> Result<(), Failure> {
-    let time = |us: f64| readable(Duration::from_secs_f64(us / 1e6));
-    let text = rows
-        .iter()
-        .map(|r| {
-            vec![
-                r.what.clone(),
-                r.rounds.to_string(),
-                time(r.min_us),
-                time(r.p50_us),
-                time(r.p95_us),
-            ]
-        })
-        .collect();
-    screen.list(
-        rows,
-        &Columns {
-            headings: &["WHAT", "ROUNDS", "MIN", "P50", "P95"],
-            plain: 5,
-            rows: text,
-            empty: "nothing measured",
-        },
-    )
 }

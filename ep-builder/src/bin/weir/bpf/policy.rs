@@ -1,0 +1,137 @@
+//! `weir bpf policy list` and `get`
+
+use ep_builder::abi::{PolicyKey, PolicyValue};
+use ep_builder::endpoint::EndpointId;
+use ep_builder::events::packet::protocol;
+use ep_builder::maps::{Direction, MapName, MapsError, Ports, Traffic};
+use serde::Serialize;
+
+use super::names::{identity, or_dash};
+use crate::failure::Failure;
+use crate::map::maps;
+use crate::node::Node;
+use crate::screen::{Columns, Screen};
+
+/// One rule. What it does not fix is null.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Row {
+    endpoint: EndpointId,
+    direction: Option<Direction>,
+    identity: u32,
+    protocol: Option<String>,
+    /// The first and the last port.
+    dport: Option<u16>,
+    dport_last: Option<u16>,
+    deny: bool,
+    rule: u32,
+    packets: u64,
+    bytes: u64,
+    prefixlen: u32,
+    match_bits: u8,
+}
+
+impl Row {
+    fn new(endpoint: EndpointId, key: &PolicyKey, value: &PolicyValue) -> Self {
+        let (number, ports) = match Traffic::of(key) {
+            Some(Traffic::Any) | None => (None, None),
+            Some(Traffic::Protocol(number)) => (Some(number), None),
+            Some(Traffic::Ports(ports)) => (Some(ports.protocol), Some(ports)),
+        };
+        Self {
+            endpoint,
+            direction: Direction::of(key.direction),
+            identity: key.identity,
+            protocol: number.map(protocol),
+            dport: ports.map(|ports| ports.first),
+            dport_last: ports.map(Ports::last),
+            deny: value.deny != 0,
+            rule: value.rule,
+            packets: value.packets,
+            bytes: value.bytes,
+            prefixlen: key.prefixlen,
+            match_bits: value.match_bits,
+        }
+    }
+
+    fn columns(&self) -> Vec<String> {
+        let ports = match (self.dport, self.dport_last) {
+            (Some(first), Some(last)) if first != last => format!("{first}-{last}"),
+            (Some(port), _) => port.to_string(),
+            (None, _) => "any".to_owned(),
+        };
+        vec![
+            self.endpoint.to_string(),
+            or_dash(self.direction),
+            identity(self.identity),
+            self.protocol.clone().unwrap_or_else(|| "any".to_owned()),
+            ports,
+            if self.deny { "deny" } else { "allow" }.to_owned(),
+            self.rule.to_string(),
+            self.packets.to_string(),
+            self.bytes.to_string(),
+            self.prefixlen.to_string(),
+            self.match_bits.to_string(),
+        ]
+    }
+}
+
+pub(super) fn list(node: &Node, screen: &Screen) -> Result<(), Failure> {
+    let mut rows = Vec::new();
+    for map in maps(node).list()? {
+        let MapName::Policy(id) = map else { continue };
+        match of(node, id) {
+            Ok(rules) => rows.extend(rules),
+            // Gone since the folder was read.
+            Err(MapsError::Missing { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    show(
+        &rows,
+        "no policy: no endpoint is attached, or none has a rule",
+        screen,
+    )
+}
+
+pub(super) fn get(node: &Node, id: EndpointId, screen: &Screen) -> Result<(), Failure> {
+    show(
+        &of(node, id)?,
+        "the endpoint has no rules: applying a policy that selects it sets them",
+        screen,
+    )
+}
+
+fn of(node: &Node, id: EndpointId) -> Result<Vec<Row>, MapsError> {
+    let entries = maps(node).policy(id)?.entries()?;
+    let mut rows: Vec<_> = entries
+        .iter()
+        .map(|(key, value)| Row::new(id, key, value))
+        .collect();
+    rows.sort_by_key(|row| (row.direction, row.identity, row.prefixlen, row.dport));
+    Ok(rows)
+}
+
+fn show(rows: &[Row], empty: &'static str, screen: &Screen) -> Result<(), Failure> {
+    screen.list(
+        rows,
+        &Columns {
+            headings: &[
+                "ENDPOINT",
+                "DIRECTION",
+                "PEER",
+                "PROTOCOL",
+                "PORT",
+                "ACTION",
+                "RULE",
+                "PACKETS",
+                "BYTES",
+                "PREFIX",
+                "MATCH BITS",
+            ],
+            plain: 9,
+            rows: rows.iter().map(Row::columns).collect(),
+            empty,
+        },
+    )
+}

@@ -1,0 +1,269 @@
+//! An event as a line, or as JSON.
+
+use ep_builder::abi::{DropEvent, TraceEvent, VerdictEvent};
+use ep_builder::events::clock::{Clock, rfc3339};
+use ep_builder::events::packet::protocol;
+use ep_builder::events::{Event, Vocabulary};
+use ep_builder::maps::Direction;
+use serde::Serialize;
+
+use super::packet::Packet;
+use crate::bpf::names::identity;
+use crate::failure::Failure;
+use crate::screen::Format;
+
+/// `VERDICT_AUDITED` of `bpf-src/abi.h`.
+const AUDITED: u8 = 0x02;
+
+/// How events are shown.
+pub(super) struct View {
+    format: Format,
+    names: Vocabulary,
+    clock: Clock,
+}
+
+/// One event.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Shown {
+    time: String,
+    monotonic_ns: u64,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// The endpoint whose programs report it.
+    endpoint: u16,
+    /// As the endpoint sees it.
+    direction: Option<Direction>,
+    /// The endpoints of this node on both sides, as far as they are known.
+    source_endpoint: Option<u16>,
+    destination_endpoint: Option<u16>,
+    hash: u32,
+    #[serde(flatten)]
+    what: What,
+    packet: Option<Packet>,
+}
+
+/// What only events of one kind have.
+#[derive(Serialize)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+enum What {
+    Drop {
+        reason: String,
+        code: u8,
+        meaning: String,
+        file: Option<String>,
+        line: u16,
+        /// What it is depends on the reason: a slot, an error of the kernel.
+        detail: u8,
+        source_identity: u32,
+        destination_identity: u32,
+        policy_rule: u32,
+    },
+    Trace {
+        point: String,
+        reason: String,
+        source_identity: u32,
+        destination_identity: u32,
+    },
+    Verdict {
+        /// `allow`, or the name of the drop reason.
+        verdict: String,
+        code: u8,
+        remote_identity: u32,
+        policy_revision: u32,
+        policy_rule: u32,
+        protocol: String,
+        dport: u16,
+        match_bits: u8,
+        audited: bool,
+    },
+    Debug {
+        message: String,
+        arguments: [u32; 4],
+    },
+}
+
+impl View {
+    pub(super) fn new(format: Format, names: Vocabulary) -> Self {
+        Self {
+            format,
+            names,
+            clock: Clock::new(),
+        }
+    }
+
+    /// A line, a JSON object in a line, or a document of YAML.
+    pub(super) fn text(&self, event: &Event) -> Result<String, Failure> {
+        let shown = self.shown(event);
+        Ok(match self.format {
+            Format::Table => line(&shown) + "\n",
+            Format::Wide => format!("{}{}\n", line(&shown), rest(&shown)),
+            Format::Json => {
+                serde_json::to_string(&shown).map_err(|e| Failure::Print(e.into()))? + "\n"
+            }
+            Format::Yaml => {
+                let text = serde_saphyr::to_string(&shown)
+                    .map_err(|e| Failure::Print(std::io::Error::other(e)))?;
+                format!("---\n{}\n", text.trim_end())
+            }
+        })
+    }
+
+    fn shown(&self, event: &Event) -> Shown {
+        let header = event.header();
+        Shown {
+            time: rfc3339(self.clock.time(header.monotonic_ns)),
+            monotonic_ns: header.monotonic_ns,
+            kind: event.kind().name(),
+            endpoint: header.lxc_id,
+            direction: event.direction(),
+            source_endpoint: event.source_endpoint(),
+            destination_endpoint: event.destination_endpoint(),
+            hash: header.hash,
+            what: match event {
+                Event::Drop(event) => self.drop(event),
+                Event::Trace(event) => self.trace(event),
+                Event::Verdict(event) => self.verdict(event),
+                Event::Debug(event) => What::Debug {
+                    message: self.names.debug_message(event.header.subtype),
+                    arguments: event.argument,
+                },
+            },
+            packet: event.packet().map(Packet::new),
+        }
+    }
+
+    fn drop(&self, event: &DropEvent) -> What {
+        let code = event.header.subtype;
+        let reason = self.names.counted(code);
+        What::Drop {
+            reason: reason.name,
+            code,
+            meaning: reason.meaning,
+            file: self.names.file(event.file).map(str::to_owned),
+            line: event.line,
+            detail: event.detail,
+            source_identity: event.source_identity,
+            destination_identity: event.destination_identity,
+            policy_rule: event.policy_rule,
+        }
+    }
+
+    fn trace(&self, event: &TraceEvent) -> What {
+        What::Trace {
+            point: self.names.trace_point(event.header.subtype),
+            reason: self.names.trace_reason(event.reason),
+            source_identity: event.source_identity,
+            destination_identity: event.destination_identity,
+        }
+    }
+
+    fn verdict(&self, event: &VerdictEvent) -> What {
+        let verdict = match event.verdict {
+            0 => "allow".to_owned(),
+            code => self.names.counted(code).name,
+        };
+        What::Verdict {
+            verdict,
+            code: event.verdict,
+            remote_identity: event.remote_identity,
+            policy_revision: event.policy_revision,
+            policy_rule: event.policy_rule,
+            protocol: protocol(event.protocol),
+            dport: u16::from_be(event.dport),
+            match_bits: event.match_bits,
+            audited: event.flags & AUDITED != 0,
+        }
+    }
+}
+
+fn line(shown: &Shown) -> String {
+    // The date and the zone are the same in every line.
+    let time = shown.time.get(11..26).unwrap_or(&shown.time);
+    let direction = shown.direction.map_or("-".to_owned(), |d| d.to_string());
+    let start = format!(
+        "{time} {:<7} {:>5} {direction:<7}",
+        shown.kind, shown.endpoint
+    );
+    match &shown.packet {
+        Some(packet) => format!("{start} {} | {}", packet.summary, shown.what),
+        None => format!("{start} {}", shown.what),
+    }
+}
+
+/// What `-o wide` says more.
+fn rest(shown: &Shown) -> String {
+    let hash = format!(" | hash {:#010x}", shown.hash);
+    match &shown.packet {
+        Some(packet) => {
+            let macs = packet
+                .macs()
+                .map_or(String::new(), |macs| format!(", {macs}"));
+            let (len, ifindex) = (packet.len, packet.ifindex);
+            format!("{hash}, {len} bytes, ifindex {ifindex}{macs}")
+        }
+        None => hash,
+    }
+}
+
+impl std::fmt::Display for What {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Drop {
+                reason,
+                meaning,
+                file,
+                line,
+                detail,
+                source_identity,
+                destination_identity,
+                ..
+            } => {
+                let file = file.as_deref().unwrap_or("unknown file");
+                write!(f, "{reason}: {meaning} ({file}:{line}")?;
+                if *detail != 0 {
+                    write!(f, ", detail {detail}")?;
+                }
+                write!(f, "), {}", from_to(*source_identity, *destination_identity))
+            }
+            Self::Trace {
+                point,
+                reason,
+                source_identity,
+                destination_identity,
+                ..
+            } => {
+                let identities = from_to(*source_identity, *destination_identity);
+                write!(f, "{point}, {reason}, {identities}")
+            }
+            Self::Verdict {
+                verdict,
+                remote_identity,
+                policy_revision,
+                policy_rule,
+                audited,
+                ..
+            } => {
+                let audited = if *audited { " (audit mode)" } else { "" };
+                let peer = identity(*remote_identity);
+                write!(
+                    f,
+                    "{verdict}{audited} by rule {policy_rule} of revision {policy_revision}, peer {peer}"
+                )
+            }
+            Self::Debug { message, arguments } => {
+                let arguments = arguments.map(|argument| format!("{argument:#x}"));
+                write!(f, "{message} {}", arguments.join(" "))
+            }
+        }
+    }
+}
+
+fn from_to(source: u32, destination: u32) -> String {
+    // 0 is an identity that was not looked up.
+    let known = |number| match number {
+        0 => "unknown".to_owned(),
+        number => identity(number),
+    };
+    format!("identity {} -> {}", known(source), known(destination))
+}

@@ -1,0 +1,58 @@
+//! What the shared maps must know of an endpoint.
+
+use std::net::IpAddr;
+
+use super::LifecycleError;
+use crate::endpoint::{Endpoint, EndpointId};
+use crate::maps::{Decision, Direction, LocalEndpoint, Maps, Peer, Prefix, Rule, Traffic};
+
+/// Says who has the endpoint's addresses. Entries are written whole: one that is there is replaced.
+pub(super) fn introduce(maps: &Maps, endpoint: &Endpoint) -> Result<(), LifecycleError> {
+    let local = LocalEndpoint {
+        lxc_id: endpoint.id.get(),
+        ifindex: endpoint.host_ifindex,
+        mac: endpoint.mac,
+        host_mac: endpoint.host_mac,
+        identity: endpoint.identity,
+        is_host: false,
+    };
+    let (mut ipcache, mut endpoints) = (maps.ipcache()?, maps.endpoints()?);
+    for address in addresses(endpoint) {
+        // Who it is before where it is: a packet must not find the place of somebody unknown.
+        ipcache.insert(Prefix::of(address), Peer::with_identity(endpoint.identity))?;
+        endpoints.insert(address, &local)?;
+    }
+    Ok(())
+}
+
+/// The addresses of an endpoint.
+pub(super) fn addresses(endpoint: &Endpoint) -> Vec<IpAddr> {
+    let ipv4 = endpoint.ipv4.map(IpAddr::V4);
+    ipv4.into_iter()
+        .chain(endpoint.ipv6.map(IpAddr::V6))
+        .collect()
+}
+
+/// An endpoint that no policy selects admits everything: two rules say so. The datapath itself denies what
+/// no rule allows, so a map that lost its rules lets nothing in.
+pub(super) fn admit_all_if_new(maps: &Maps, id: EndpointId) -> Result<(), LifecycleError> {
+    let mut policy = maps.policy(id)?;
+    if !policy.entries()?.is_empty() {
+        return Ok(());
+    }
+    for direction in [Direction::Ingress, Direction::Egress] {
+        let any = Rule {
+            identity: 0,
+            direction,
+            traffic: Traffic::Any,
+        };
+        policy.insert(
+            &any,
+            Decision {
+                deny: false,
+                rule: 0,
+            },
+        )?;
+    }
+    Ok(())
+}

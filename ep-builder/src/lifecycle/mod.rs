@@ -1,0 +1,220 @@
+//! The life of an endpoint on its node: attached, regenerated, rolled back, deleted.
+//!
+//! What lies on disk ([`Store`]) and what the kernel runs ([`load`]) change together: a generation is
+//! written beside the old one, loaded, introduced to the shared maps, put in force, and only then made the
+//! live folder. If anything refuses, the old generation goes on, in the kernel and on disk, and the new one
+//! is kept in `_next_fail` with the reason.
+
+mod delete;
+mod error;
+mod introduce;
+
+use std::path::PathBuf;
+
+pub use delete::Deleted;
+pub use error::LifecycleError;
+
+use crate::attach::Rtnl;
+use crate::builder::{Builder, Built};
+use crate::endpoint::{Endpoint, EndpointId};
+use crate::error::chain;
+use crate::load::{self, Installed, LoadError, Retired, Target};
+use crate::maps::Maps;
+use crate::patch::EndpointObject;
+use crate::state::{EndpointRecord, Next, StateError, Store};
+use crate::timeline::Timeline;
+use introduce::introduce;
+
+/// The endpoints of a node, with all that is needed to change them.
+pub struct Endpoints<'a> {
+    builder: &'a Builder,
+    store: &'a Store,
+    maps: Maps,
+}
+
+/// An endpoint whose new generation is in force. What it retired is let go by
+/// [`Retired::after_grace`]: one wait serves any number of endpoints.
+#[derive(Debug)]
+pub struct InForce {
+    /// Its record.
+    pub record: EndpointRecord,
+    /// What the kernel runs.
+    pub installed: Installed,
+    /// What the operator should know.
+    pub notices: Vec<String>,
+}
+
+impl<'a> Endpoints<'a> {
+    /// The endpoints in `store`, built by `builder`.
+    pub fn new(builder: &'a Builder, store: &'a Store) -> Self {
+        let settings = builder.settings();
+        let maps = Maps::new(&settings.paths.bpffs_dir, &settings.node.map_prefix);
+        Self {
+            builder,
+            store,
+            maps,
+        }
+    }
+
+    /// Attaches an endpoint to its device. One that is attached already, to the same container's interface,
+    /// gets a new generation.
+    pub fn attach(
+        &self,
+        endpoint: &Endpoint,
+        timeline: &mut Timeline,
+    ) -> Result<InForce, LifecycleError> {
+        let endpoint = with_device_facts(endpoint)?;
+        self.refuse_other_owner(&endpoint)?;
+        self.replace(endpoint, timeline)
+    }
+
+    /// Builds and loads a new generation of an endpoint from what is on disk about it.
+    pub fn regenerate(
+        &self,
+        id: EndpointId,
+        timeline: &mut Timeline,
+    ) -> Result<InForce, LifecycleError> {
+        let endpoint = self.store.read(id)?.record.endpoint;
+        self.replace(with_device_facts(&endpoint)?, timeline)
+    }
+
+    /// Puts the previous generation back in force, and makes it the live one on disk. Called again, it
+    /// undoes itself.
+    pub fn roll_back(
+        &self,
+        id: EndpointId,
+        timeline: &mut Timeline,
+    ) -> Result<u64, LifecycleError> {
+        let generation = self.store.rollback(id)?;
+        let again = |error: LoadError| match self.store.rollback(id) {
+            // On disk as in the kernel: what was live is live.
+            Ok(_) => LifecycleError::from(error),
+            Err(undo) => undo.into(),
+        };
+        let endpoint = self.store.read(id)?.record.endpoint;
+        let object = EndpointObject::from_store(self.store.read_object(id)?);
+        let installed = load::install(&object, &self.target(&endpoint), timeline).map_err(again)?;
+        introduce(&self.maps, &endpoint)?;
+        timeline.mark("introduce");
+        Retired::after_grace([installed.retired]);
+        Ok(generation)
+    }
+
+    /// The kernel's view of an endpoint: where its programs and pins are.
+    pub fn target(&self, endpoint: &Endpoint) -> Target {
+        let settings = self.builder.settings();
+        Target {
+            id: endpoint.id,
+            device: endpoint.host_ifname.clone(),
+            mode: settings.attach,
+            bpffs_dir: PathBuf::from(&settings.paths.bpffs_dir),
+            prefix: settings.node.map_prefix.clone(),
+        }
+    }
+
+    fn replace(
+        &self,
+        endpoint: Endpoint,
+        timeline: &mut Timeline,
+    ) -> Result<InForce, LifecycleError> {
+        // First, so that a compile error changes nothing at all.
+        let built = self.builder.build(&endpoint, timeline)?;
+        let next = match self.store.begin(endpoint.id) {
+            Err(StateError::Missing { .. }) => self.store.claim_id(endpoint.id)?.begin()?,
+            begun => begun?,
+        };
+        self.switch(next, endpoint, built, timeline)
+    }
+
+    fn switch(
+        &self,
+        next: Next,
+        endpoint: Endpoint,
+        built: Built,
+        timeline: &mut Timeline,
+    ) -> Result<InForce, LifecycleError> {
+        let policy = self
+            .store
+            .read(endpoint.id)
+            .map(|live| live.record.policy)
+            .unwrap_or_default();
+        let record = EndpointRecord::new(endpoint.clone(), Some(built.key), policy);
+        let written = next.write(built.object.bytes(), &built.header, record)?;
+        timeline.mark("write");
+        let installed = match self.put_in_force(&built.object, &endpoint, timeline) {
+            Ok(installed) => installed,
+            Err(error) => {
+                written.fail(&log_of(&error))?;
+                return Err(error);
+            }
+        };
+        let committed = written.commit()?;
+        timeline.mark("commit");
+        let mut notices = built.notices;
+        notices.extend_from_slice(installed.notices());
+        notices.extend(committed.untidied.map(|error| chain(&error)));
+        Ok(InForce {
+            record: committed.record,
+            installed,
+            notices,
+        })
+    }
+
+    /// Loaded first, then known to others and given its policy, and only then met by packets.
+    fn put_in_force(
+        &self,
+        object: &EndpointObject,
+        endpoint: &Endpoint,
+        timeline: &mut Timeline,
+    ) -> Result<Installed, LifecycleError> {
+        let target = self.target(endpoint);
+        let mut rtnl = Rtnl::open().map_err(LoadError::from)?;
+        let device = rtnl.device(&target.device).map_err(LoadError::from)?;
+        let datapath = load::load(object, &target, &device, timeline)?;
+        if let Err(error) = introduce::admit_all_if_new(&self.maps, endpoint.id) {
+            datapath.abandon();
+            return Err(error);
+        }
+        let installed = datapath.put_in_force(&target, device, &mut rtnl, timeline)?;
+        introduce(&self.maps, endpoint)?;
+        timeline.mark("introduce");
+        Ok(installed)
+    }
+
+    fn refuse_other_owner(&self, endpoint: &Endpoint) -> Result<(), LifecycleError> {
+        let live = match self.store.read(endpoint.id) {
+            Ok(live) => live.record.endpoint,
+            Err(StateError::Missing { .. } | StateError::NotBuilt { .. }) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        if (&live.container_id, &live.ifname) == (&endpoint.container_id, &endpoint.ifname) {
+            return Ok(());
+        }
+        Err(LifecycleError::Taken {
+            id: endpoint.id,
+            container: live.container_id,
+            ifname: live.ifname,
+        })
+    }
+}
+
+/// The kernel knows the device's number best: a description may be older than the device.
+fn with_device_facts(endpoint: &Endpoint) -> Result<Endpoint, LifecycleError> {
+    let mut rtnl = Rtnl::open().map_err(LoadError::from)?;
+    let device = rtnl
+        .device(&endpoint.host_ifname)
+        .map_err(LoadError::from)?;
+    Ok(Endpoint {
+        host_ifindex: device.index,
+        ..endpoint.clone()
+    })
+}
+
+/// What is kept of a failed build: the reason, and all that the verifier said.
+fn log_of(error: &LifecycleError) -> String {
+    let verifier = match error {
+        LifecycleError::Load(error) => error.verifier_log().unwrap_or_default(),
+        _ => "",
+    };
+    format!("{}\n\n{verifier}", chain(error))
+}

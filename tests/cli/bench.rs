@@ -1,0 +1,121 @@
+//! `weir bench`: that it measures something, says it, and leaves nothing. How long anything takes is judged
+//! nowhere.
+
+use std::process::Command;
+
+use serde_json::Value;
+use weir_tests::need::Need;
+use weir_tests::{Finished, Node, need, process};
+
+/// Room for the new flows of a few rounds, and no more.
+const SMALL: &str = "[maps]\nendpoints = 16\nipcache = 16\npolicy = 512\nmetrics = 64\nevents = 4096\nfragments = 16\nct_tcp = 16384\nct_any = 64\n";
+
+/// Then says what is left: pins, devices and the state.
+const SCRIPT: &str = "set -eu
+mount -t bpf bpf /sys/fs/bpf
+mkdir -p /sys/fs/bpf/tc/globals
+\"$WEIR\" --config \"$CONFIG\" bench \"$@\" -o json
+ls -d /sys/fs/bpf/tc/globals/* /sys/fs/bpf/weir* /sys/class/net/weir* \"$STATE\"/* \"$STATE\"/.tmp* 2>/dev/null >&2 || true
+";
+
+/// Runs it in namespaces of its own.
+fn bench(node: &Node, arguments: &[&str]) -> Finished {
+    let mut shell = Command::new("unshare");
+    shell
+        .args(["-m", "-n", "sh", "-c", SCRIPT, "sh"])
+        .args(arguments)
+        .env("WEIR", node.command().get_program())
+        .env("CONFIG", node.config())
+        .env("STATE", node.state());
+    for variable in ["WEIR_CONFIG", "CLANG"] {
+        shell.env_remove(variable);
+    }
+    process::run(&mut shell)
+}
+
+/// The report; asserts that nothing else is left.
+fn report(finished: Finished) -> Value {
+    assert_eq!(finished.stderr, "", "what is left, or was said");
+    serde_json::from_str(&finished.expect_success()).unwrap()
+}
+
+#[test]
+fn the_loader_is_measured_on_devices_of_its_own() {
+    need!(Need::Root, Need::Tool("clang"), Need::Tool("unshare"));
+    let node = Node::with(SMALL);
+    let report = report(bench(&node, &["load", "--endpoints", "3"]));
+    assert_eq!(report["endpoints"], 3);
+    let programs = report["programs"].as_array().unwrap();
+    let counts = programs
+        .iter()
+        .map(|one| one["verifiedInstructions"].as_u64());
+    let sum: Option<u64> = counts.sum();
+    assert!(programs.len() >= 3 && sum > Some(100), "{report}");
+    assert_eq!(report["verifiedInstructions"].as_u64(), sum);
+    let times = report["times"].as_array().unwrap();
+    for (what, rounds) in [
+        ("attach, warm template", 3),
+        ("regenerate", 3),
+        ("3 endpoints, one after another", 1),
+        ("delete", 3),
+    ] {
+        let row = times.iter().find(|row| row["what"] == what);
+        let row = row.unwrap_or_else(|| panic!("{what}: {report}"));
+        assert_eq!(row["rounds"], rounds, "{row}");
+        let time = |name: &str| row[name].as_f64().unwrap();
+        assert!(
+            time("minUs") > 0.0 && time("p50Us") >= time("minUs"),
+            "{row}"
+        );
+        assert!(time("p95Us") >= time("p50Us"), "{row}");
+    }
+    assert!(times[0]["targetUs"].is_number(), "{report}");
+    let stages = report["stages"].as_array().unwrap();
+    assert!(stages.iter().any(|row| row["what"] == "programs"));
+}
+
+#[test]
+fn the_programs_are_measured_on_real_connections() {
+    need!(Need::Root, Need::Tool("clang"), Need::Tool("unshare"));
+    // What the node switches off is measured nevertheless: numbers of two nodes compare.
+    let lines = format!(
+        "{SMALL}[options]\nconntrack = false\nconntrack_accounting = false\n[datapath]\nipv6 = false\n"
+    );
+    let node = Node::with(&lines);
+    let report = report(bench(&node, &["datapath", "--rounds", "5"]));
+    let rows = report.as_array().unwrap();
+    assert_eq!(rows.len(), 6, "{report}");
+    let ratio = |row: &Value| row["ratio"].as_f64().unwrap();
+    assert_eq!(rows[0]["what"], "empty program");
+    assert!((ratio(&rows[0]) - 1.0).abs() < 1e-9, "{report}");
+    for row in rows.iter().filter(|row| row["targetRatio"].is_number()) {
+        assert!(
+            ratio(row) > 1.0,
+            "a program cannot be faster than none: {row}"
+        );
+        assert_eq!(row["rounds"], 5);
+    }
+    let targets = rows.iter().filter(|row| row["targetRatio"].is_number());
+    assert_eq!(targets.count(), 3);
+}
+
+#[test]
+fn what_cannot_be_measured_is_said() {
+    need!(Need::Root, Need::Tool("unshare"), Need::Tool("clang"));
+    let elsewhere = Node::with("");
+    let place = elsewhere.state().display().to_string();
+    let node = Node::with(SMALL);
+    let text = std::fs::read_to_string(node.config()).unwrap();
+    let text = text.replace("[paths]\n", &format!("[paths]\nbpffs_dir = \"{place}\"\n"));
+    ep_builder::whole_file::write(&node.config(), text.as_bytes()).unwrap();
+    for kind in ["load", "datapath"] {
+        let failed = bench(&node, &[kind]);
+        assert_eq!(failed.code, Some(1), "{failed:?}");
+        assert!(failed.stderr.contains("mount -t bpf"), "{failed:?}");
+    }
+    // Too small a map for what it has to hold.
+    let small = SMALL.replace("ct_tcp = 16384", "ct_tcp = 64");
+    let failed = bench(&Node::with(&small), &["datapath", "--rounds", "5"]);
+    assert_eq!(failed.code, Some(1), "{failed:?}");
+    assert!(failed.stderr.contains("ct_tcp"), "{failed:?}");
+}
