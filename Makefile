@@ -10,10 +10,10 @@ export INSTALL
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo test lint fmt bench clean
+.PHONY: help deps build demo test kernels kernels-short lint fmt bench clean
 
 help: ## Say what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 deps: ## Look for what every target needs, and install it where that is possible
 	@.ci/deps lint
@@ -33,6 +33,14 @@ test: ## Build, and run every level of tests
 	@.ci/deps test
 	@.ci/test
 
+kernels: ## The datapath in the kernels of KERNELS ("6.1 6.12"), under qemu
+	@.ci/deps kernels
+	@tests/kernels/run.sh every
+
+kernels-short: ## The oldest kernel with the shapes at the corners: what CI has time for
+	@.ci/deps kernels
+	@KERNELS="$${KERNELS:-6.1}" tests/kernels/run.sh few
+
 lint: ## Format, lints, documentation, licences and sources of dependencies
 	@.ci/deps lint
 	@.ci/lint
@@ -41,9 +49,10 @@ fmt: ## Format Rust and C
 	$(CARGO) fmt --all
 	find bpf-src -name '*.[ch]' -exec clang-format -i {} +
 
-bench: ## Measure: patch, cache hit, cold compile
+bench: ## Measure: template compiler, loader, programs, and traffic beside a bridge and routed veths
 	@.ci/deps demo
 	$(CARGO) build --release --locked
+	$(CARGO) build --release --locked --package weir-tests --example traffic
 	@tests/bench.sh
 
 clean: ## Remove everything that was built

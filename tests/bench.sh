@@ -1,10 +1,46 @@
 #!/bin/sh
-# Measures the template compiler on this machine. Called by `make bench`; --rounds N and the like go to weir.
+# Measures weir on this machine: bench.sh [template|load|datapath|traffic]... Called by `make bench`, which
+# measures all; all but the template compiler need root.
 #
-# The state folder of a node is a tmpfs (/run), so the one measured here is too, where that can be had.
+# The state folder of a node is a tmpfs (/run), so the one measured here is too, where that can be had. Loads
+# and packets are measured in namespaces of their own and on one processor, the last: interrupts are the
+# first one's.
 set -eu
 cd "$(dirname "$0")/.."
 
+if [ "${1:-}" = inside ]; then
+    shift
+    mount -t bpf bpf /sys/fs/bpf
+    # Niceness would count among the processes of this session alone.
+    first='chrt --fifo 1'
+    $first true 2>/dev/null || first=
+    exec $first taskset -c $(($(nproc) - 1)) "$@"
+fi
+
 work=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d)
 . tests/throwaway-node.sh
-"$weir" bench template "$@"
+
+say() { printf '\n%s (load: %s)\n' "$1" "$(cut -d ' ' -f 1-3 /proc/loadavg)"; }
+alone() { unshare --mount --net "$0" inside "$weir" bench "$@"; }
+
+[ $# -gt 0 ] || set -- template load datapath traffic
+for what; do
+    case $what in
+        template)
+            say "The template compiler"
+            "$weir" bench template
+            continue
+            ;;
+        load | datapath | traffic) ;;
+        *) echo "bench.sh measures template, load, datapath and traffic, not $what" >&2; exit 2 ;;
+    esac
+    if [ "$(id -u)" != 0 ]; then
+        echo "skipped: $what needs root" >&2
+        continue
+    fi
+    case $what in
+        load) say "The loader"; alone load ;;
+        datapath) say "The programs"; alone datapath ;;
+        traffic) say "Traffic between two pods"; tests/bench-traffic.sh ;;
+    esac
+done

@@ -116,7 +116,10 @@ static __always_inline void connection_ask_again(struct policy_question *questio
 					    : known->source_identity;
 }
 
-/* A packet that opens a connection; others without one have passed the policy, and that is all. */
+/*
+ * A packet that opens a connection; others without one have passed the policy, and that is all. 0, or an
+ * error.
+ */
 static __always_inline int connection_open(struct __sk_buff *ctx, const void *key,
 					   struct flow *flow, const struct connection_case *new,
 					   const int family)
@@ -131,20 +134,39 @@ static __always_inline int connection_open(struct __sk_buff *ctx, const void *ke
 	if (!CONFIG_CONNTRACK || flow->class != CLASS_CONNECTION ||
 	    (flow->protocol == IPPROTO_TCP && (flow->tcp_flags & TCP_FLAG_RST)))
 		return 0;
-	return ct_create(ctx, key, flow, &entry, new->now, family);
+	return (int)ct_create(ctx, key, flow, &entry, new->now, family);
+}
+
+/* Alone, so that the entry and the policy's question are not on the stack together. */
+VERIFIED_ALONE int connection_open4(struct __sk_buff *ctx, struct ct4_key *key, struct flow *flow,
+				    struct connection_case *new)
+{
+	KEEP(ctx);
+	if (!CONFIG_ENABLE_IPV4 || !key || !flow || !new)
+		return 0;
+	return connection_open(ctx, key, flow, new, FAMILY_IPV4);
+}
+
+VERIFIED_ALONE int connection_open6(struct __sk_buff *ctx, struct ct6_key *key, struct flow *flow,
+				    struct connection_case *new)
+{
+	KEEP(ctx);
+	if (!CONFIG_ENABLE_IPV6 || !key || !flow || !new)
+		return 0;
+	return connection_open(ctx, key, flow, new, FAMILY_IPV6);
 }
 
 /* Asks the policy about a packet for which no entry answers; 0, or a drop. */
-static __always_inline int connection_judge(struct __sk_buff *ctx, const void *key,
-					    struct flow *flow, struct connection_case *judged,
-					    const int family, const enum direction direction)
+static __always_inline int connection_judge(struct __sk_buff *ctx, void *key, struct flow *flow,
+					    struct connection_case *judged, const int family,
+					    const enum direction direction)
 {
 	struct connection_view view = connection_view(key, family);
 	struct policy_question question = {
 		.revision = judged->revision,
 		.is_ipv6 = family == FAMILY_IPV6,
 	};
-	int verdict;
+	int verdict, error;
 
 	if (judged->is_known)
 		connection_ask_again(&question, judged, &view, flow, family);
@@ -161,7 +183,11 @@ static __always_inline int connection_judge(struct __sk_buff *ctx, const void *k
 	judged->source_identity = direction == DIRECTION_EGRESS ? SECLABEL : question.identity;
 	judged->flags = (direction == DIRECTION_INGRESS ? CT_INGRESS : 0) |
 			(verdict == POLICY_AUDITED ? CT_POLICY_AUDIT : 0);
-	return judged->is_known ? 0 : connection_open(ctx, key, flow, judged, family);
+	if (judged->is_known)
+		return 0;
+	error = family == FAMILY_IPV4 ? connection_open4(ctx, key, flow, judged)
+				      : connection_open6(ctx, key, flow, judged);
+	return error ? DROP_WITH(DROP_CT_CREATE_FAILED, -error) : 0;
 }
 
 VERIFIED_ALONE int connection_judge4(struct __sk_buff *ctx, struct ct4_key *key, struct flow *flow,

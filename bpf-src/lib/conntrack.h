@@ -32,19 +32,41 @@ static __always_inline __u32 clock_seconds(void)
 	return (__u32)(bpf_ktime_get_coarse_ns() / NANOSECONDS);
 }
 
+/*
+ * Before Linux 6.2 a key in the memory that a function verified alone was given is refused: it must be on
+ * the stack. Of that there are 512 bytes for all functions in a chain, each rounded up to 32.
+ */
+union ct_key {
+	struct ct4_key v4;
+	struct ct6_key v6;
+};
+
+static __always_inline union ct_key ct_own_key(const void *key, const int family)
+{
+	union ct_key own;
+
+	/* By type: the compiler copies what is aligned to nothing byte by byte. */
+	if (family == FAMILY_IPV4)
+		own.v4 = *(const struct ct4_key *)key;
+	else
+		own.v6 = *(const struct ct6_key *)key;
+	return own;
+}
+
 /* The kernel must know the map of a call in advance: two calls with one map each, not one with two. */
 static __always_inline struct ct_value *ct_look_up(const void *key, __u8 protocol, const int family)
 {
+	union ct_key own = ct_own_key(key, family);
 	struct ct_value *value;
 
 	if (protocol != IPPROTO_TCP) {
-		value = family == FAMILY_IPV4 ? bpf_map_lookup_elem(&CT_MAP_ANY4, key)
-					      : bpf_map_lookup_elem(&CT_MAP_ANY6, key);
+		value = family == FAMILY_IPV4 ? bpf_map_lookup_elem(&CT_MAP_ANY4, &own)
+					      : bpf_map_lookup_elem(&CT_MAP_ANY6, &own);
 		KEEP(value);
 		return value;
 	}
-	value = family == FAMILY_IPV4 ? bpf_map_lookup_elem(&CT_MAP_TCP4, key)
-				      : bpf_map_lookup_elem(&CT_MAP_TCP6, key);
+	value = family == FAMILY_IPV4 ? bpf_map_lookup_elem(&CT_MAP_TCP4, &own)
+				      : bpf_map_lookup_elem(&CT_MAP_TCP6, &own);
 	KEEP(value);
 	return value;
 }
@@ -52,17 +74,18 @@ static __always_inline struct ct_value *ct_look_up(const void *key, __u8 protoco
 static __always_inline long ct_store(const void *key, const struct ct_value *value, __u8 protocol,
 				     const int family)
 {
+	union ct_key own = ct_own_key(key, family);
 	long error;
 
 	if (protocol != IPPROTO_TCP) {
 		error = family == FAMILY_IPV4
-				? bpf_map_update_elem(&CT_MAP_ANY4, key, value, BPF_ANY)
-				: bpf_map_update_elem(&CT_MAP_ANY6, key, value, BPF_ANY);
+				? bpf_map_update_elem(&CT_MAP_ANY4, &own, value, BPF_ANY)
+				: bpf_map_update_elem(&CT_MAP_ANY6, &own, value, BPF_ANY);
 		KEEP(error);
 		return error;
 	}
-	error = family == FAMILY_IPV4 ? bpf_map_update_elem(&CT_MAP_TCP4, key, value, BPF_ANY)
-				      : bpf_map_update_elem(&CT_MAP_TCP6, key, value, BPF_ANY);
+	error = family == FAMILY_IPV4 ? bpf_map_update_elem(&CT_MAP_TCP4, &own, value, BPF_ANY)
+				      : bpf_map_update_elem(&CT_MAP_TCP6, &own, value, BPF_ANY);
 	KEEP(error);
 	return error;
 }
@@ -104,13 +127,11 @@ ct_find(const void *key, __u8 protocol, const struct flow *flow, __u32 now, cons
 	return entry;
 }
 
-/* Makes the entry of a packet that policy has allowed; 0, or a drop. */
-static __always_inline int ct_create(struct __sk_buff *ctx, const void *key,
-				     const struct flow *flow, struct ct_value *entry, __u32 now,
-				     const int family)
+/* Makes the entry of a packet that policy has allowed; 0, or an error. */
+static __always_inline long ct_create(struct __sk_buff *ctx, const void *key,
+				      const struct flow *flow, struct ct_value *entry, __u32 now,
+				      const int family)
 {
-	long error;
-
 	entry->tx_tcp_flags = flow->tcp_flags;
 	entry->tx_reported = now;
 	entry->policy_rule = flow->policy_rule;
@@ -119,8 +140,7 @@ static __always_inline int ct_create(struct __sk_buff *ctx, const void *key,
 		entry->tx_packets = 1;
 		entry->tx_bytes = ctx->len;
 	}
-	error = ct_store(key, entry, flow->protocol, family);
-	return error ? DROP_WITH(DROP_CT_CREATE_FAILED, -error) : 0;
+	return ct_store(key, entry, flow->protocol, family);
 }
 
 /* Whether a packet of a known connection is worth a trace event, at this level of aggregation. */

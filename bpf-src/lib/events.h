@@ -81,7 +81,9 @@ static __always_inline void event_capture(const struct __sk_buff *ctx, struct ev
 	packet->ifindex = ctx->ifindex;
 	packet->len = ctx->len;
 	KEEP(len);
-	if (len == 0 || len > EVENT_CAPTURE || bpf_skb_load_bytes(ctx, 0, packet->start, len))
+	/* Signed: before Linux 6.9 the verifier learns no minimum from a comparison with 0 for equality. */
+	if ((__s32)len <= 0 || len > EVENT_CAPTURE ||
+	    bpf_skb_load_bytes(ctx, 0, packet->start, len))
 		len = 0;
 	packet->captured = (__u16)len;
 }

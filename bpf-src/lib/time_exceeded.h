@@ -49,7 +49,7 @@ static __always_inline __u32 error_sample(struct __sk_buff *ctx, __u8 *sample)
 	if (len > ERROR_SAMPLE)
 		len = ERROR_SAMPLE;
 	KEEP(len);
-	if (len == 0 || len > ERROR_SAMPLE)
+	if ((__s32)len <= 0 || len > ERROR_SAMPLE) /* signed: as in events.h */
 		return 0;
 	return bpf_skb_load_bytes(ctx, sizeof(struct ethhdr), sample, len) ? 0 : len;
 }

@@ -6,6 +6,6 @@ mod bench;
 #[cfg(test)]
 mod packets;
 #[cfg(test)]
-mod shapes;
+mod ratchet;
 #[cfg(test)]
 mod stock_tools;

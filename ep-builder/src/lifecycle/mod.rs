@@ -65,7 +65,7 @@ impl<'a> Endpoints<'a> {
     ) -> Result<InForce, LifecycleError> {
         let endpoint = with_device_facts(endpoint)?;
         self.refuse_other_owner(&endpoint)?;
-        self.replace(endpoint, timeline)
+        self.replace(&endpoint, timeline)
     }
 
     /// Builds and loads a new generation of an endpoint from what is on disk about it.
@@ -75,7 +75,7 @@ impl<'a> Endpoints<'a> {
         timeline: &mut Timeline,
     ) -> Result<InForce, LifecycleError> {
         let endpoint = self.store.read(id)?.record.endpoint;
-        self.replace(with_device_facts(&endpoint)?, timeline)
+        self.replace(&with_device_facts(&endpoint)?, timeline)
     }
 
     /// Puts the previous generation back in force, and makes it the live one on disk. Called again, it
@@ -114,11 +114,11 @@ impl<'a> Endpoints<'a> {
 
     fn replace(
         &self,
-        endpoint: Endpoint,
+        endpoint: &Endpoint,
         timeline: &mut Timeline,
     ) -> Result<InForce, LifecycleError> {
         // First, so that a compile error changes nothing at all.
-        let built = self.builder.build(&endpoint, timeline)?;
+        let built = self.builder.build(endpoint, timeline)?;
         let next = match self.store.begin(endpoint.id) {
             Err(StateError::Missing { .. }) => self.store.claim_id(endpoint.id)?.begin()?,
             begun => begun?,
@@ -129,7 +129,7 @@ impl<'a> Endpoints<'a> {
     fn switch(
         &self,
         next: Next,
-        endpoint: Endpoint,
+        endpoint: &Endpoint,
         built: Built,
         timeline: &mut Timeline,
     ) -> Result<InForce, LifecycleError> {
@@ -141,7 +141,7 @@ impl<'a> Endpoints<'a> {
         let record = EndpointRecord::new(endpoint.clone(), Some(built.key), policy);
         let written = next.write(built.object.bytes(), &built.header, record)?;
         timeline.mark("write");
-        let installed = match self.put_in_force(&built.object, &endpoint, timeline) {
+        let installed = match self.put_in_force(&built.object, endpoint, timeline) {
             Ok(installed) => installed,
             Err(error) => {
                 written.fail(&log_of(&error))?;

@@ -102,7 +102,7 @@ fn node_address(peer: IpAddr) -> Result<IpAddr, String> {
 
 /// Every stream that the two ends can have.
 pub(super) struct Streams {
-    pub(super) streams: Vec<Stream>,
+    pub(super) all: Vec<Stream>,
     /// The direction of each, as the pod sees it.
     pub(super) directions: Vec<Direction>,
     /// Why there is none for a family.
@@ -136,7 +136,7 @@ pub(super) fn streams(pod: &Pod, other: &Other, per_second: u32) -> Result<Strea
         return Err(ProveError::NoWay { reasons });
     }
     Ok(Streams {
-        streams,
+        all: streams,
         directions,
         reasons,
     })

@@ -8,6 +8,7 @@
 mod ends;
 mod error;
 mod namespace;
+mod queue;
 mod series;
 mod stream;
 mod tally;
@@ -56,6 +57,8 @@ pub struct Proof {
     pub packets: Count,
     /// Packets of the node, while it lasted, whose next program was missing.
     pub missed_tail_calls: u64,
+    /// Packets of the machine, likewise, that found its receive queue full: no fault of a program.
+    pub queue_drops: u64,
     /// Each stream.
     pub streams: Vec<StreamCount>,
     /// What was not tried, and why.
@@ -96,14 +99,15 @@ pub fn prove(
     let original = pod.endpoint.clone();
     let (series, notice) = Series::new(endpoints, builder, original)?;
     let Streams {
-        streams,
+        all: streams,
         directions,
         reasons,
     } = ends::streams(pod, other, plan.per_second)?;
-    let missed = missed(endpoints)?;
+    let (missed, dropped) = (missed(endpoints)?, queue::dropped());
     let (counts, replaced) = stream::flow(&streams, || series.run(plan.replacements, is_enough));
     let (replacements, counts) = (replaced?, counts?);
     let missed_tail_calls = self::missed(endpoints)?.saturating_sub(missed);
+    let queue_drops = queue::dropped().saturating_sub(dropped);
     let streams = directions.into_iter().zip(&streams).zip(&counts);
     let streams = streams.map(|((direction, stream), packets)| {
         let [from, to] = stream.ends();
@@ -123,6 +127,7 @@ pub fn prove(
         replacements,
         packets: counts.iter().copied().fold(Count::default(), Count::plus),
         missed_tail_calls,
+        queue_drops,
         streams: streams.collect(),
         notices: reasons.into_iter().chain(notice).collect(),
     })

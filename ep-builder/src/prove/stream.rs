@@ -12,12 +12,13 @@ use super::tally::{Count, Tally};
 /// How many packets may be on their way: what a socket and the kernel's queues hold without dropping any,
 /// so that whatever is missing is the datapath's.
 const WINDOW: u64 = 128;
-/// After this long without an arrival the packets on their way are given up, and new ones sent.
-const STALL: Duration = Duration::from_millis(200);
-/// How long a receiver waits before it looks whether it is done.
+/// How long a receiver waits at an empty socket before it looks whether it is done.
 const TICK: Duration = Duration::from_millis(50);
-/// How long it waits for the last packets.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// After so many waits in vain the packets on their way are given up, and new ones sent. Waits are counted,
+/// not time: on a busy machine it may be the receiver that has not run.
+const STALL: u64 = 4;
+/// After so many the last packets are lost.
+const PATIENCE: u64 = 20;
 /// How often the first packet is tried, a tick each: until then neighbours are resolved, for which a device
 /// that has just come up first makes sure of its own address.
 const TRIES: u32 = 80;
@@ -43,6 +44,8 @@ pub(super) struct Stream {
 #[derive(Default)]
 struct Progress {
     arrived: AtomicU64,
+    /// How often the receiver has waited in vain.
+    waits: AtomicU64,
     sent: AtomicU64,
     is_sent: AtomicBool,
 }
@@ -101,16 +104,17 @@ impl Stream {
 
     fn send_all(&self, progress: &Progress, stop: &AtomicBool) -> io::Result<()> {
         let start = Instant::now();
-        let mut latest = (start, 0);
         let (mut sent, mut given_up) = (0_u64, 0);
+        // What had arrived when something moved last, and how often the receiver had waited by then.
+        let mut moved = (0, 0);
         while !stop.load(Ordering::Relaxed) {
-            let arrived = progress.arrived.load(Ordering::Relaxed);
-            if arrived != latest.1 {
-                latest = (Instant::now(), arrived);
-            }
+            let waits = progress.waits.load(Ordering::Acquire);
+            let arrived = progress.arrived.load(Ordering::Acquire);
             let on_their_way = sent.saturating_sub(arrived + given_up);
             if on_their_way >= WINDOW {
-                if latest.0.elapsed() >= STALL {
+                if arrived != moved.0 {
+                    moved = (arrived, waits);
+                } else if waits > moved.1 + STALL {
                     given_up += on_their_way;
                 }
                 sleep(REST / 10);
@@ -119,6 +123,7 @@ impl Stream {
             } else {
                 self.send_patiently(sent)?;
                 sent += 1;
+                moved = (arrived, waits);
                 progress.sent.store(sent, Ordering::Relaxed);
             }
         }
@@ -142,24 +147,25 @@ impl Stream {
     }
 
     fn receive_all(&self, progress: &Progress) -> Tally {
-        let mut tally = Tally::default();
-        let mut latest = Instant::now();
+        let (mut tally, mut in_vain) = (Tally::default(), 0);
         loop {
             match self.receive() {
                 Some(OPENING) => {}
                 Some(number) => {
                     tally.note(number);
-                    progress.arrived.store(tally.arrived(), Ordering::Relaxed);
-                    latest = Instant::now();
+                    progress.arrived.store(tally.arrived(), Ordering::Release);
+                    in_vain = 0;
                 }
-                // The last look is after a pause: a packet that comes twice has its time.
-                None if progress.is_sent.load(Ordering::Acquire) => {
+                None => {
+                    in_vain += 1;
+                    progress.waits.fetch_add(1, Ordering::Release);
+                    // The last look is after a wait: a packet that comes twice has its time.
+                    let is_over = progress.is_sent.load(Ordering::Acquire);
                     let is_complete = tally.arrived() >= progress.sent.load(Ordering::Relaxed);
-                    if is_complete || latest.elapsed() >= PATIENCE {
+                    if is_over && (is_complete || in_vain >= PATIENCE) {
                         return tally;
                     }
                 }
-                None => {}
             }
         }
     }
@@ -212,7 +218,9 @@ mod tests {
     #[test]
     fn what_flows_freely_arrives() {
         let streams = [stream(1_000_000), stream(500)];
-        streams.iter().for_each(|stream| stream.open().unwrap());
+        for stream in &streams {
+            stream.open().unwrap();
+        }
         let (counts, ()) = flow(&streams, || sleep(Duration::from_millis(300)));
         let counts = counts.unwrap();
         for count in &counts {
@@ -239,7 +247,7 @@ mod tests {
             .connect(elsewhere.local_addr().unwrap())
             .unwrap();
         assert!(matches!(stream.open(), Err(ProveError::Blocked { .. })));
-        let (counts, ()) = flow(std::slice::from_ref(&stream), || sleep(STALL * 3));
+        let (counts, ()) = flow(std::slice::from_ref(&stream), || sleep(TICK * 20));
         let count = counts.unwrap()[0];
         assert!(count.sent > WINDOW && count.lost == count.sent, "{count:?}");
     }

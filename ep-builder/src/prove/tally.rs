@@ -95,7 +95,9 @@ mod tests {
 
     fn count(arrivals: &[u64], sent: u64) -> Count {
         let mut tally = Tally::default();
-        arrivals.iter().for_each(|number| tally.note(*number));
+        for number in arrivals {
+            tally.note(*number);
+        }
         tally.of(sent)
     }
 

@@ -1,14 +1,18 @@
 //! The command line.
 
-use std::net::IpAddr;
+mod bpf;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use ep_builder::endpoint::EndpointId;
-use ep_builder::maps::{Ports, Prefix, Traffic};
 
+use crate::endpoint::Prove;
 use crate::screen::Format;
+pub(crate) use bpf::{
+    Bpf, BpfCt, BpfEndpoint, BpfIpcache, BpfMetrics, BpfPolicy, RuleArguments, RuleDirection,
+};
 
 /// Build, inspect and keep the eBPF datapaths of this node's pods.
 #[derive(Parser)]
@@ -168,26 +172,6 @@ pub(crate) enum Endpoint {
 }
 
 #[derive(Args)]
-pub(crate) struct Prove {
-    /// Replace one endpoint this often while numbered packets flow through it both ways, and count what is
-    /// lost: as it is, with another template, and back
-    #[arg(long, value_name = "N", conflicts_with = "all", value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub(crate) prove: Option<u32>,
-    /// How many packets a second, at most, in each direction of each family
-    #[arg(long, value_name = "N", requires = "prove", default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub(crate) rate: u32,
-    /// The pod's network namespace; without it the one that has the other end of the endpoint's interface
-    #[arg(long, value_name = "PATH", requires = "prove")]
-    pub(crate) netns: Option<PathBuf>,
-    /// The endpoint at the other end of the traffic; without it this node
-    #[arg(long, value_name = "ID", requires = "prove", value_parser = EndpointId::parse)]
-    pub(crate) peer: Option<EndpointId>,
-    /// The network namespace of that endpoint, likewise
-    #[arg(long, value_name = "PATH", requires = "peer")]
-    pub(crate) peer_netns: Option<PathBuf>,
-}
-
-#[derive(Args)]
 pub(crate) struct EndpointCompile {
     /// The id of an endpoint, or a file that describes one (`endpoint.json`, a record, or `ep_config.h`; - for
     /// standard input)
@@ -235,140 +219,6 @@ pub(crate) enum Map {
         /// Its name, with or without the prefix
         name: String,
     },
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Bpf {
-    /// The rules that endpoints enforce
-    #[command(subcommand)]
-    Policy(BpfPolicy),
-    /// The connections that are tracked
-    #[command(subcommand)]
-    Ct(BpfCt),
-    /// Who is behind an address
-    #[command(subcommand)]
-    Ipcache(BpfIpcache),
-    /// The addresses of this node's endpoints
-    #[command(subcommand)]
-    Endpoint(BpfEndpoint),
-    /// The counters of packets passed on and dropped
-    #[command(subcommand)]
-    Metrics(BpfMetrics),
-}
-
-#[derive(Subcommand)]
-pub(crate) enum BpfPolicy {
-    /// List the rules of all endpoints
-    List,
-    /// List the rules of one endpoint
-    Get {
-        /// The endpoint's id
-        #[arg(value_parser = EndpointId::parse)]
-        id: EndpointId,
-    },
-    /// Set a rule of an endpoint by hand; connections that it judges otherwise feel it at their next packet
-    Set {
-        #[command(flatten)]
-        rule: RuleArguments,
-        /// Deny what the rule is about, in place of allowing it
-        #[arg(long)]
-        deny: bool,
-    },
-    /// Remove a rule of an endpoint by hand
-    Unset {
-        #[command(flatten)]
-        rule: RuleArguments,
-    },
-}
-
-/// What a rule is about. What is left out, the rule leaves open.
-#[derive(Args)]
-pub(crate) struct RuleArguments {
-    /// The endpoint's id
-    #[arg(value_parser = EndpointId::parse)]
-    pub(crate) id: EndpointId,
-    /// What comes to the pod (ingress), or what leaves it (egress)
-    #[arg(value_enum)]
-    pub(crate) direction: RuleDirection,
-    /// The identity at the other end; without it anybody
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) identity: u32,
-    /// A protocol, or a port of one: tcp, 80/tcp, 53/udp
-    #[arg(long, value_name = "PORT/PROTOCOL", value_parser = traffic, default_value = "any")]
-    pub(crate) traffic: Traffic,
-}
-
-/// The direction of a rule, as the pod sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum RuleDirection {
-    /// To the pod
-    Ingress,
-    /// From the pod
-    Egress,
-}
-
-/// Reads `any`, `tcp` or `80/tcp`.
-fn traffic(text: &str) -> Result<Traffic, String> {
-    if text == "any" {
-        return Ok(Traffic::Any);
-    }
-    let (port, name) = text
-        .split_once('/')
-        .map_or((None, text), |(port, name)| (Some(port), name));
-    let protocol = match name {
-        "tcp" => 6,
-        "udp" => 17,
-        "sctp" => 132,
-        "icmp" => 1,
-        "icmpv6" => 58,
-        _ => return Err(format!("{name:?} is none of tcp, udp, sctp, icmp, icmpv6")),
-    };
-    match port.map(str::parse::<u16>) {
-        None => Ok(Traffic::Protocol(protocol)),
-        Some(Ok(port)) => Ok(Traffic::Ports(Ports::one(protocol, port))),
-        Some(Err(error)) => Err(format!("no port: {error}")),
-    }
-}
-
-#[derive(Subcommand)]
-pub(crate) enum BpfCt {
-    /// List the connections
-    List {
-        /// Only those that this address began
-        #[arg(long, value_name = "ADDRESS")]
-        from: Option<IpAddr>,
-        /// Only those to this address
-        #[arg(long, value_name = "ADDRESS")]
-        to: Option<IpAddr>,
-    },
-}
-
-#[derive(Subcommand)]
-pub(crate) enum BpfIpcache {
-    /// List the prefixes and their identities
-    List,
-    /// Show who the datapath takes an address or a network for
-    Get {
-        /// An address, or a network like 10.1.0.0/16
-        prefix: Prefix,
-    },
-}
-
-#[derive(Subcommand)]
-pub(crate) enum BpfEndpoint {
-    /// List the addresses and who has them
-    List,
-    /// Show who has an address
-    Get {
-        /// The address
-        address: IpAddr,
-    },
-}
-
-#[derive(Subcommand)]
-pub(crate) enum BpfMetrics {
-    /// List the counters
-    List,
 }
 
 #[derive(Args)]

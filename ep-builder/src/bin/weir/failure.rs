@@ -44,7 +44,7 @@ pub(crate) enum Failure {
     Load(#[from] LoadError),
     /// Replacements under traffic.
     #[error(transparent)]
-    Prove(ProveError),
+    Prove(Box<ProveError>),
     /// What was named is not there.
     #[error("{0}")]
     NotFound(String),
@@ -122,7 +122,7 @@ impl Failure {
             }) => 6,
             Self::State(_) => 7,
             Self::Load(_) => 8,
-            Self::Prove(ProveError::Replacement { .. }) => 8,
+            Self::Prove(error) if matches!(**error, ProveError::Replacement { .. }) => 8,
             Self::Input(_)
             | Self::Prove(_)
             | Self::Maps(_)

@@ -91,7 +91,7 @@ struct Programs<'a> {
 
 impl<'a> Programs<'a> {
     fn load(pair: &'a Pair) -> Result<Self, Failure> {
-        let (empty, from) = (empty().map_err(LoadError::from)?, pair.from_sender()?);
+        let (empty, from) = (empty().map_err(LoadError::from)?, pair.first_program()?);
         let mac = pair.sender_mac();
         let renew = |program, step| renewing(program, mac, step).map_err(LoadError::from);
         Ok(Self {

@@ -210,7 +210,7 @@ impl Pair {
         Ok(map.count()?)
     }
 
-    pub(super) fn from_sender(&self) -> Result<&Program, Failure> {
+    pub(super) fn first_program(&self) -> Result<&Program, Failure> {
         Ok(self.sender.datapath.program(FROM)?)
     }
 

@@ -16,7 +16,7 @@ pub(super) struct Scratch {
     pub(super) settings: Settings,
     folder: TempDir,
     /// Removed with the value, and all maps in it.
-    _pins: Option<TempDir>,
+    pins: Option<TempDir>,
 }
 
 impl Scratch {
@@ -30,7 +30,7 @@ impl Scratch {
         Ok(Self {
             settings,
             folder,
-            _pins: None,
+            pins: None,
         })
     }
 
@@ -51,7 +51,7 @@ impl Scratch {
         let mut scratch = Self::new(settings)?;
         pins.path()
             .clone_into(&mut scratch.settings.paths.bpffs_dir);
-        scratch._pins = Some(pins);
+        scratch.pins = Some(pins);
         Ok(scratch)
     }
 

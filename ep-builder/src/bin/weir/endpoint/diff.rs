@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use ep_builder::elf::Content;
 use ep_builder::endpoint::EndpointId;
 use ep_builder::error::chain;
+use ep_builder::key::TemplateKey;
 use ep_builder::timeline::Timeline;
 use serde::Serialize;
 
@@ -36,7 +37,9 @@ pub(super) fn run(node: &Node, id: EndpointId, screen: &Screen) -> Result<ExitCo
     let live = content(&store.read_object(id)?)?;
     let mut differences = live.differences(&content(built.object.bytes())?);
     if record.template != Some(built.key) {
-        let old = record.template.map_or("none".to_owned(), |key| key.short());
+        let old = record
+            .template
+            .map_or("none".to_owned(), TemplateKey::short);
         differences.insert(
             0,
             format!("template {old} would become {}", built.key.short()),

@@ -1,6 +1,7 @@
 //! The verbs that change what the kernel runs: `attach`, `regenerate`, `rollback`, `delete`; and `log`.
 
 use ep_builder::endpoint::EndpointId;
+use ep_builder::key::TemplateKey;
 use ep_builder::lifecycle::{Endpoints, InForce};
 use ep_builder::load::Retired;
 use ep_builder::state::Entry;
@@ -36,7 +37,7 @@ impl Row {
             id: record.endpoint.id,
             generation: record.generation,
             device: record.endpoint.host_ifname.clone(),
-            template: record.template.map(|key| key.short()),
+            template: record.template.map(TemplateKey::short),
             programs: installed.programs.len(),
             verified_instructions: installed.verified_instructions(),
             total_us: timeline.total().as_micros(),
@@ -209,11 +210,9 @@ pub(super) fn delete(node: &Node, id: EndpointId, screen: &Screen) -> Result<(),
 }
 
 pub(super) fn log(node: &Node, id: EndpointId, screen: &Screen) -> Result<(), Failure> {
-    match node.store()?.read_log(id)? {
-        Some(log) => screen.data(&(log.trim_end().to_owned() + "\n")),
-        None => {
-            talk(&format!("the last build of endpoint {id} did not fail"));
-            Ok(())
-        }
+    if let Some(log) = node.store()?.read_log(id)? {
+        return screen.data(&(log.trim_end().to_owned() + "\n"));
     }
+    talk(&format!("the last build of endpoint {id} did not fail"));
+    Ok(())
 }

@@ -10,6 +10,8 @@ mod source;
 
 use std::process::ExitCode;
 
+pub(crate) use prove::Prove;
+
 use crate::cli::Endpoint;
 use crate::failure::Failure;
 use crate::node::Node;
@@ -21,7 +23,7 @@ pub(crate) fn run(command: &Endpoint, node: &Node, screen: &Screen) -> Result<Ex
         Endpoint::Get { id } => get::run(node, *id, screen)?,
         Endpoint::Compile(arguments) => return compile::run(node, arguments, screen),
         Endpoint::Attach { endpoint } => live::attach(node, endpoint, screen)?,
-        Endpoint::Regenerate { ids, all, prove } => match prove.prove {
+        Endpoint::Regenerate { ids, all, prove } => match prove.replacements {
             Some(replacements) => return prove::run(node, ids, replacements, prove, screen),
             None => live::regenerate(node, ids, *all, screen)?,
         },

@@ -1,20 +1,40 @@
 //! `weir endpoint regenerate ID --prove N`: replacements under traffic that is counted.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::Args;
 use ep_builder::endpoint::EndpointId;
 use ep_builder::lifecycle::Endpoints;
 use ep_builder::prove::{Count, Namespace, Other, Plan, Pod, Proof, ProveError, prove};
 use ep_builder::state::Store;
 
-use crate::cli::Prove;
 use crate::failure::Failure;
 use crate::monitor::signals::Signals;
 use crate::node::Node;
 use crate::progress::readable;
 use crate::screen::{Screen, talk};
+
+#[derive(Args)]
+pub(crate) struct Prove {
+    /// Replace one endpoint this often while numbered packets flow through it both ways, and count what is
+    /// lost: as it is, with another template, and back
+    #[arg(long = "prove", id = "prove", value_name = "N", conflicts_with = "all", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) replacements: Option<u32>,
+    /// How many packets a second, at most, in each direction of each family
+    #[arg(long, value_name = "N", requires = "prove", default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) rate: u32,
+    /// The pod's network namespace; without it the one that has the other end of the endpoint's interface
+    #[arg(long, value_name = "PATH", requires = "prove")]
+    pub(crate) netns: Option<PathBuf>,
+    /// The endpoint at the other end of the traffic; without it this node
+    #[arg(long, value_name = "ID", requires = "prove", value_parser = EndpointId::parse)]
+    pub(crate) peer: Option<EndpointId>,
+    /// The network namespace of that endpoint, likewise
+    #[arg(long, value_name = "PATH", requires = "peer")]
+    pub(crate) peer_netns: Option<PathBuf>,
+}
 
 /// Exit code 1 if a packet was lost.
 pub(super) fn run(
@@ -58,6 +78,9 @@ pub(super) fn run(
     }
     if proof.replacements.done < replacements {
         talk("note: ended early by a signal; the endpoint is as before");
+    }
+    if proof.packets.lost > 0 && proof.queue_drops > 0 {
+        talk("note: this machine dropped packets before any program met them: lower --rate");
     }
     screen.object(&proof, &lines(&proof))?;
     Ok(ExitCode::from(u8::from(!proof.is_hitless())))
@@ -109,6 +132,10 @@ fn lines(proof: &Proof) -> Vec<(&'static str, String)> {
     lines.extend([
         ("packets", counts(&proof.packets)),
         ("missed tail calls", proof.missed_tail_calls.to_string()),
+        (
+            "full queues",
+            format!("{} packets dropped", proof.queue_drops),
+        ),
     ]);
     lines
 }
@@ -127,7 +154,7 @@ impl From<ProveError> for Failure {
             ProveError::State(error) => error.into(),
             ProveError::Maps(error) => error.into(),
             ProveError::File(error) => error.into(),
-            error => Self::Prove(error),
+            error => Self::Prove(Box::new(error)),
         }
     }
 }
