@@ -240,13 +240,16 @@ fn described(node: &Node, change: impl Fn(&mut Value)) -> String {
     path.to_str().unwrap().to_owned()
 }
 
+/// A change of a description, and what the refusal must say.
+type Spoiling<'a> = (&'a dyn Fn(&mut Value), &'static str);
+
 #[test]
 fn a_description_that_cannot_work_is_refused() {
     let node = Node::new();
     let remove = |name: &'static str| {
         move |json: &mut Value| drop(json.as_object_mut().unwrap().remove(name))
     };
-    let rows: [(&dyn Fn(&mut Value), &str); 4] = [
+    let rows: [Spoiling; 4] = [
         (
             &|json| json["ip4"] = "10.0.0.1".into(),
             "there is no field \"ip4\"",

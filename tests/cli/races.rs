@@ -101,12 +101,12 @@ fn thirty_two_processes_compile_once() {
     assert_eq!(compiler.compiles().len(), 1);
     let key = &reports[0][0]["key"];
     assert!(reports.iter().all(|report| report[0]["key"] == *key));
-    let compiled = reports
+    let builders = reports
         .iter()
         .filter(|report| report[0]["origin"] == "compiled")
         .count();
     assert_eq!(
-        compiled, 1,
+        builders, 1,
         "one has compiled, the others used what it made"
     );
     assert_eq!(

@@ -19,6 +19,8 @@ const ONCE: u16 = 5_003;
 /// Of a write and of a read.
 const CHUNK: usize = 128 << 10;
 
+type Handler = fn(TcpStream) -> io::Result<()>;
+
 fn main() -> io::Result<()> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let words: Vec<_> = arguments.iter().map(String::as_str).collect();
@@ -47,8 +49,7 @@ fn parse<T: std::str::FromStr>(text: &str) -> io::Result<T> {
 }
 
 fn serve(address: IpAddr) -> io::Result<()> {
-    let handlers: [(u16, fn(TcpStream) -> io::Result<()>); 3] =
-        [(STREAM, swallow), (ECHO, echo), (ONCE, answer_once)];
+    let handlers: [(u16, Handler); 3] = [(STREAM, swallow), (ECHO, echo), (ONCE, answer_once)];
     let mut servers = Vec::new();
     for (port, handle) in handlers {
         let listener = TcpListener::bind((address, port))?;
@@ -59,7 +60,9 @@ fn serve(address: IpAddr) -> io::Result<()> {
             }
         }));
     }
-    servers.into_iter().for_each(|server| drop(server.join()));
+    for server in servers {
+        drop(server.join());
+    }
     Ok(())
 }
 

@@ -18,7 +18,7 @@ use ep_builder::maps::{Direction, Maps};
 use ep_builder::options::EndpointOptions;
 use ep_builder::shape::MapPrefix;
 use ep_builder::whole_file;
-use nix::mount::{MsFlags, mount};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns, unshare};
 
 use crate::{Finished, Node, process};
@@ -70,15 +70,24 @@ impl Lab {
         for switch in ["ipv4/ip_forward", "ipv6/conf/all/forwarding"] {
             set_sysctl(switch, "1");
         }
-        let lab = Self {
-            node: Node::with(lines),
-        };
+        let lab = Self { node: Node::new() };
+        // In memory, as a node has its state: what is written whole does not wait for a disk.
+        mount_new(
+            "tmpfs",
+            lab.root().to_str().expect("a temporary path is text"),
+        );
+        lab.node.configure(lines);
         for (path, bytes) in bundle(lines) {
             let path = lab.node.bundle().join(path);
             make_folder(path.parent().expect("a file has a folder"));
             whole_file::write(&path, &bytes).expect("a bundle can be written");
         }
         lab
+    }
+
+    fn root(&self) -> PathBuf {
+        let config = self.node.config();
+        config.parent().expect("a file has a folder").to_owned()
     }
 
     /// Its folders and its command.
@@ -159,6 +168,13 @@ impl Lab {
     /// Writes another `weir.toml` with these lines.
     pub fn configure(&self, lines: &str) {
         self.node.configure(lines);
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        // Left mounted, the folder could not be removed; the namespace takes the rest along.
+        let _unmounted = umount2(&self.root(), MntFlags::MNT_DETACH);
     }
 }
 

@@ -53,7 +53,7 @@ fn unpoliced(family: usize) {
         "regenerate",
         "1",
         "--prove",
-        "60",
+        "40",
         "--peer",
         "2",
     ];

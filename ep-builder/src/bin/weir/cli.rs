@@ -92,7 +92,7 @@ pub(crate) enum Template {
         #[arg(long)]
         rebuild: bool,
     },
-    /// Remove templates that no endpoint uses and nobody used for a while ([cache] `keep_unused_hours`)
+    /// Remove templates that no endpoint uses and nobody used for a while (`keep_unused_hours`)
     Gc {
         /// Only say what would be removed
         #[arg(long)]
