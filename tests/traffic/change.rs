@@ -146,4 +146,17 @@ fn a_pod_without_rules_reaches_nobody_and_no_pod_reaches_it() {
         assert!(!echoes(pod, At::In(&a), family, (0, 0), b"?", SILENCE));
         assert!(!echoes(pod, node, family, (0, 0), b"?", SILENCE));
     }
+    // Having no rule is a policy, too: a new generation has it as well.
+    let id = b.id();
+    lab.weir(&["endpoint", "regenerate", &id]).expect_success();
+    for family in [0, 1] {
+        assert!(!echoes(
+            At::In(&a),
+            At::In(&b),
+            family,
+            (0, 0),
+            b"?",
+            SILENCE
+        ));
+    }
 }

@@ -34,12 +34,9 @@ pub(super) fn addresses(endpoint: &Endpoint) -> Vec<IpAddr> {
 }
 
 /// An endpoint that no policy selects admits everything: two rules say so. The datapath itself denies what
-/// no rule allows, so a map that lost its rules lets nothing in.
-pub(super) fn admit_all_if_new(maps: &Maps, id: EndpointId) -> Result<(), LifecycleError> {
+/// no rule allows, so a map that lost its rules lets nothing in; hence this is for new endpoints only.
+pub(super) fn admit_all(maps: &Maps, id: EndpointId) -> Result<(), LifecycleError> {
     let mut policy = maps.policy(id)?;
-    if !policy.entries()?.is_empty() {
-        return Ok(());
-    }
     for direction in [Direction::Ingress, Direction::Egress] {
         let any = Rule {
             identity: 0,

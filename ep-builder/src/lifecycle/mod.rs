@@ -19,7 +19,7 @@ use crate::builder::{Builder, Built};
 use crate::endpoint::{Endpoint, EndpointId};
 use crate::error::chain;
 use crate::load::{self, Installed, LoadError, Retired, Target};
-use crate::maps::Maps;
+use crate::maps::{Maps, MapsError};
 use crate::patch::EndpointObject;
 use crate::state::{EndpointRecord, Next, StateError, Store};
 use crate::timeline::Timeline;
@@ -170,8 +170,9 @@ impl<'a> Endpoints<'a> {
         let target = self.target(endpoint);
         let mut rtnl = Rtnl::open().map_err(LoadError::from)?;
         let device = rtnl.device(&target.device).map_err(LoadError::from)?;
+        let new = self.is_new(endpoint.id)?;
         let datapath = load::load(object, &target, &device, timeline)?;
-        if let Err(error) = introduce::admit_all_if_new(&self.maps, endpoint.id) {
+        if new && let Err(error) = introduce::admit_all(&self.maps, endpoint.id) {
             datapath.abandon();
             return Err(error);
         }
@@ -179,6 +180,19 @@ impl<'a> Endpoints<'a> {
         introduce(&self.maps, endpoint)?;
         timeline.mark("introduce");
         Ok(installed)
+    }
+
+    /// Whether no policy of this endpoint stands anywhere. A map without rules is a policy: it denies all.
+    fn is_new(&self, id: EndpointId) -> Result<bool, LifecycleError> {
+        let never_built = matches!(
+            self.store.read(id),
+            Err(StateError::NotBuilt { .. } | StateError::Missing { .. })
+        );
+        match self.maps.policy(id) {
+            Err(MapsError::Missing { .. }) => Ok(true),
+            Ok(_) => Ok(never_built),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn refuse_other_owner(&self, endpoint: &Endpoint) -> Result<(), LifecycleError> {
