@@ -28,7 +28,10 @@ fn id() -> EndpointId {
 }
 
 fn open(root: &Path) -> Store {
-    Store::open(root).unwrap().with_lock_wait(Duration::ZERO)
+    // A process that a neighbouring test forks holds copies of our locks until it has called exec.
+    Store::open(root)
+        .unwrap()
+        .with_lock_wait(Duration::from_secs(2))
 }
 
 fn write(next: Next) -> Result<Written, StateError> {

@@ -16,7 +16,7 @@ use ep_builder::sources::read_renderer;
 use ep_builder::state::{EndpointRecord, Next, Place, PolicyState, Store, Written};
 use tempfile::TempDir;
 
-/// A store in a folder that goes away with it. It does not wait for locks.
+/// A store in a folder that goes away with it. It waits for locks for a moment only.
 pub(crate) struct OwnStore {
     pub(crate) root: TempDir,
     store: Store,
@@ -67,7 +67,10 @@ impl Deref for OwnStore {
 }
 
 pub(crate) fn open(root: &Path) -> Store {
-    Store::open(root).unwrap().with_lock_wait(Duration::ZERO)
+    // A process that a neighbouring test forks holds copies of our locks until it has called exec.
+    Store::open(root)
+        .unwrap()
+        .with_lock_wait(Duration::from_secs(2))
 }
 
 pub(crate) fn names(folder: &Path) -> Vec<String> {
