@@ -3,7 +3,7 @@
 use ep_builder::maps::{Decision, Direction, Ports, Rule, Traffic};
 use weir_tests::{Lab, Pod};
 
-use crate::talk::{At, Connection, Flood, PATIENCE, SILENCE, echoes, needs, until};
+use crate::talk::{At, Connection, Flood, PATIENCE, SILENCE, comes_back, echoes, needs, until};
 
 const POLICY: u8 = 133;
 const TCP: u8 = 6;
@@ -80,7 +80,7 @@ fn changed_under_a_connection(direction: Direction, family: usize) {
     );
 
     change(&lab, judge, &[], &[everything(direction)]);
-    assert!(echoes(from, to, family, (0, 0), b"!", PATIENCE));
+    assert!(comes_back(from, to, family, (0, 0), b"!", PATIENCE));
     open.close();
 }
 

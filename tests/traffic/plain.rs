@@ -3,7 +3,7 @@
 use weir_tests::Lab;
 use weir_tests::need::Need;
 
-use crate::talk::{At, PATIENCE, echoes, needs, noise, reaches, transfers};
+use crate::talk::{At, PATIENCE, comes_back, needs, noise, reaches, transfers};
 
 /// Every pair of ends of which a pod is one.
 fn pairs<'a>(a: At<'a>, b: At<'a>) -> [(At<'a>, At<'a>); 4] {
@@ -22,7 +22,7 @@ fn datagrams_of_every_size_come_back_as_they_were() {
             let whole = [1472, 1452][family];
             for length in [0, 1, 512, whole, whole + 1, 4_000, 20_000] {
                 assert!(
-                    echoes(from, to, family, (0, 0), &bytes[..length], PATIENCE),
+                    comes_back(from, to, family, (0, 0), &bytes[..length], PATIENCE),
                     "{length} bytes from {} to {}",
                     from.address(family),
                     to.address(family)

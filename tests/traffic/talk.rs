@@ -82,12 +82,25 @@ pub(crate) fn echoes(
     matches!(client.recv(&mut heard), Ok(length) if heard[..length] == *bytes)
 }
 
+/// As [`echoes`], tried three times. All namespaces of a machine share the queues of its processors, and the
+/// floods of neighbouring tests fill them: one datagram may get lost there, three in a row do not.
+pub(crate) fn comes_back(
+    from: At,
+    to: At,
+    family: usize,
+    ports: (u16, u16),
+    bytes: &[u8],
+    patience: Duration,
+) -> bool {
+    (0..3).any(|_| echoes(from, to, family, ports, bytes, patience))
+}
+
 /// Whether both families get through, both ways.
 pub(crate) fn reaches(a: At, b: At) {
     for family in [0, 1] {
         for (from, to) in [(a, b), (b, a)] {
             assert!(
-                echoes(from, to, family, (0, 0), b"are you there?", PATIENCE),
+                comes_back(from, to, family, (0, 0), b"are you there?", PATIENCE),
                 "{} to {}",
                 from.address(family),
                 to.address(family)
