@@ -62,13 +62,13 @@ fn unpoliced(family: usize) {
     let report: Value = serde_json::from_str(&finished.stdout).unwrap();
     assert_eq!(finished.code, Some(0), "{report}");
     assert_eq!(report["packets"]["lost"], 0, "{report}");
-    assert!(report["packets"]["sent"].as_u64() > Some(1_000), "{report}");
+    assert!(report["packets"]["sent"].as_u64() > Some(200), "{report}");
     for (sent, arrived) in denied {
-        assert!(sent > 500, "there was a flood: {sent}");
+        assert!(sent > 40, "not one for each replacement: {sent}");
         assert_eq!(arrived, 0, "of {sent} denied packets");
     }
     let dropped = Direction::ALL.map(|direction| lab.counted(POLICY_DENY, direction));
-    assert!(dropped.iter().all(|count| *count > 500), "{dropped:?}");
+    assert!(dropped.iter().all(|count| *count > 40), "{dropped:?}");
 }
 
 #[test]
