@@ -126,11 +126,6 @@ impl Builder {
         &self.cache
     }
 
-    /// The bundle, where there is one.
-    pub fn bundle(&self) -> Option<&Bundle> {
-        self.bundle.as_ref()
-    }
-
     /// The configuration.
     pub fn settings(&self) -> &Settings {
         &self.settings
