@@ -13,6 +13,7 @@ use crate::error::{Error, chain};
 use crate::header::{Headers, Renderer};
 use crate::key::TemplateKey;
 use crate::lock::LockError;
+use crate::options::EndpointOptions;
 use crate::patch::EndpointObject;
 use crate::settings::Settings;
 use crate::shape::{self, EndpointConfig};
@@ -114,9 +115,9 @@ impl Builder {
     }
 
     /// The shape of an endpoint: the node's, with the endpoint's options.
-    pub fn shape_of(&self, endpoint: &Endpoint) -> EndpointConfig {
+    pub fn shape_of(&self, options: &EndpointOptions) -> EndpointConfig {
         EndpointConfig {
-            options: endpoint.options.clone(),
+            options: options.clone(),
             ..self.settings.endpoint.clone()
         }
     }
@@ -133,14 +134,22 @@ impl Builder {
 
     /// Builds an endpoint's object through its template, and says how long each stage took.
     pub fn build(&self, endpoint: &Endpoint, timeline: &mut Timeline) -> Result<Built, Error> {
-        let shape = self.shape_of(endpoint);
-        let Obtained {
-            key,
-            entry,
-            origin,
-            notices,
-        } = self.template(&shape, timeline)?;
-        let object = entry.template.patch(&EndpointValues::of(endpoint));
+        let template = self.template(&self.shape_of(&endpoint.options), timeline)?;
+        self.assemble(template, endpoint, timeline)
+    }
+
+    /// An endpoint's object from the template of its shape.
+    pub fn assemble(
+        &self,
+        template: Obtained,
+        endpoint: &Endpoint,
+        timeline: &mut Timeline,
+    ) -> Result<Built, Error> {
+        let shape = self.shape_of(&endpoint.options);
+        let object = template
+            .entry
+            .template
+            .patch(&EndpointValues::of(endpoint));
         timeline.mark("patch");
         let header = self
             .renderer
@@ -150,9 +159,9 @@ impl Builder {
         Ok(Built {
             object,
             header,
-            key,
-            origin,
-            notices,
+            key: template.key,
+            origin: template.origin,
+            notices: template.notices,
         })
     }
 
@@ -202,7 +211,7 @@ impl Builder {
         endpoint: &Endpoint,
         timeline: &mut Timeline,
     ) -> Result<EndpointObject, Error> {
-        let shape = self.shape_of(endpoint);
+        let shape = self.shape_of(&endpoint.options);
         shape::validate(&self.settings.node, &shape)?;
         let headers = self
             .renderer

@@ -21,6 +21,17 @@ pub enum LifecycleError {
         /// Which of its interfaces.
         ifname: String,
     },
+    /// Ids are free on disk, and their maps are pinned.
+    #[error(
+        "cannot claim an id for an endpoint: each of {tried} that are free on disk has maps pinned in {}, left of endpoints whose state was lost; remove them with `weir gc`",
+        folder.display()
+    )]
+    Haunted {
+        /// The folder of the pins.
+        folder: std::path::PathBuf,
+        /// How many ids were tried.
+        tried: usize,
+    },
     /// The object.
     #[error(transparent)]
     Build(#[from] Error),
@@ -39,7 +50,7 @@ impl LifecycleError {
     /// What to do, where the message does not say it.
     pub fn advice(&self) -> Option<&'static str> {
         match self {
-            Self::Taken { .. } => None,
+            Self::Taken { .. } | Self::Haunted { .. } => None,
             Self::Build(error) => error.advice(),
             Self::State(error) => error.advice(),
             Self::Load(error) => error.advice(),

@@ -5,14 +5,15 @@
 //! live folder. If anything refuses, the old generation goes on, in the kernel and on disk, and the new one
 //! is kept in `_next_fail` with the reason.
 
-mod delete;
 mod error;
+mod first;
+mod health;
 mod introduce;
+mod removal;
 
-use std::path::PathBuf;
-
-pub use delete::Deleted;
 pub use error::LifecycleError;
+pub use health::{Fault, first_fault};
+pub use removal::{Deleted, Removal, Traces};
 
 use crate::attach::Rtnl;
 use crate::builder::{Builder, Built};
@@ -21,6 +22,7 @@ use crate::error::chain;
 use crate::load::{self, Installed, LoadError, Retired, Target};
 use crate::maps::{Maps, MapsError};
 use crate::patch::EndpointObject;
+use crate::settings::Settings;
 use crate::state::{EndpointRecord, Next, StateError, Store};
 use crate::timeline::Timeline;
 use introduce::introduce;
@@ -102,14 +104,17 @@ impl<'a> Endpoints<'a> {
 
     /// The kernel's view of an endpoint: where its programs and pins are.
     pub fn target(&self, endpoint: &Endpoint) -> Target {
-        let settings = self.builder.settings();
-        Target {
-            id: endpoint.id,
-            device: endpoint.host_ifname.clone(),
-            mode: settings.attach,
-            bpffs_dir: PathBuf::from(&settings.paths.bpffs_dir),
-            prefix: settings.node.map_prefix.clone(),
-        }
+        target(self.builder.settings(), endpoint.id, &endpoint.host_ifname)
+    }
+
+    /// The same endpoints, to remove some.
+    pub fn removal(&self) -> Removal<'_> {
+        Removal::new(self.builder.settings(), self.store)
+    }
+
+    /// The maps of this node.
+    pub fn maps(&self) -> &Maps {
+        &self.maps
     }
 
     fn replace(
@@ -209,6 +214,16 @@ impl<'a> Endpoints<'a> {
             container: live.container_id,
             ifname: live.ifname,
         })
+    }
+}
+
+fn target(settings: &Settings, id: EndpointId, device: &str) -> Target {
+    Target {
+        id,
+        device: device.to_owned(),
+        mode: settings.attach,
+        bpffs_dir: settings.paths.bpffs_dir.clone(),
+        prefix: settings.node.map_prefix.clone(),
     }
 }
 

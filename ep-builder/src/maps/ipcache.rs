@@ -97,6 +97,12 @@ impl IpcacheMap {
         Ok(entries)
     }
 
+    /// Who the datapath takes an address for: the entry of the longest prefix that covers it.
+    pub fn get(&self, address: IpAddr) -> Result<Option<Peer>, MapsError> {
+        let value = self.0.get(&key(Prefix::of(address)))?;
+        Ok(value.as_ref().map(Peer::of))
+    }
+
     /// Who the datapath takes an address for, or every address of a network: the entry of the longest
     /// prefix that covers it. The kernel's look-up does not say which one that was, hence the walk.
     pub fn covering(&self, wanted: Prefix) -> Result<Option<(Prefix, Peer)>, MapsError> {

@@ -29,7 +29,7 @@ pub(super) enum Kind {
     /// An absolute path.
     Folder(Slot<PathBuf>),
     /// An absolute path, or nothing.
-    Program(Slot<Option<PathBuf>>),
+    Optional(Slot<Option<PathBuf>>),
     /// On or off.
     Switch(Slot<bool>),
     /// Entries or bytes of a map.
@@ -89,7 +89,7 @@ impl Kind {
         match self {
             Self::Prefix => Takes::Text,
             Self::Attach => Takes::Either(AttachMode::Tc.name(), AttachMode::Tcx.name()),
-            Self::Folder(_) | Self::Program(_) => Takes::Path,
+            Self::Folder(_) | Self::Optional(_) => Takes::Path,
             Self::Switch(_) => Takes::Switch,
             Self::Size(_, bounds) | Self::Number(_, bounds) | Self::Time(_, _, bounds) => {
                 Takes::Number(bounds)
@@ -132,12 +132,13 @@ const ROWS: [(&str, Rows); 6] = [
             ),
             ("bundle_dir", Kind::Folder(|s| &mut s.paths.bundle_dir)),
             ("bpffs_dir", Kind::Folder(|s| &mut s.paths.bpffs_dir)),
+            ("log_file", Kind::Optional(|s| &mut s.paths.log_file)),
         ],
     ),
     (
         "clang",
         &[
-            ("path", Kind::Program(|s| &mut s.clang.path)),
+            ("path", Kind::Optional(|s| &mut s.clang.path)),
             (
                 "timeout_seconds",
                 Kind::Time(|s| &mut s.clang.timeout, Unit::Seconds, WAIT),

@@ -47,7 +47,7 @@ pub struct Settings {
     pub cache: CacheSettings,
 }
 
-/// The folders; all absolute.
+/// The folders, and the log; all absolute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Paths {
     /// Endpoints, template cache and addresses.
@@ -60,6 +60,8 @@ pub struct Paths {
     pub bundle_dir: PathBuf,
     /// The pins of maps and links, in a BPF file system.
     pub bpffs_dir: PathBuf,
+    /// Where `weir-cni` tells of each call; nowhere if there is none.
+    pub log_file: Option<PathBuf>,
 }
 
 impl Default for Paths {
@@ -70,6 +72,7 @@ impl Default for Paths {
             bpf_templates_dir: "/usr/lib/weir/bpf-templates".into(),
             bundle_dir: "/usr/lib/weir/templates".into(),
             bpffs_dir: "/sys/fs/bpf/tc/globals".into(),
+            log_file: Some("/var/log/weir/weir-cni.log".into()),
         }
     }
 }

@@ -32,7 +32,7 @@ fn set(settings: &mut Settings, entry: &Entry, written: &str) -> Result<(), Prob
         }
         (Kind::Attach, Value::Text(text)) => settings.attach = attach(entry, text)?,
         (Kind::Folder(slot), Value::Text(text)) => *slot(settings) = absolute(entry, text)?,
-        (Kind::Program(slot), Value::Text(text)) => {
+        (Kind::Optional(slot), Value::Text(text)) => {
             let given = (!text.is_empty()).then(|| absolute(entry, text));
             *slot(settings) = given.transpose()?;
         }

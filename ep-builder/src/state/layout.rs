@@ -63,7 +63,7 @@ impl FolderName {
         let Some(name) = name.to_str() else {
             return Self::Stranger;
         };
-        if [LOCKS, TEMPLATES, IPAM, CLANG].contains(&name) {
+        if [LOCKS, TEMPLATES, IPAM, ATTACHMENTS, CLANG].contains(&name) {
             return Self::Shared;
         }
         if name.starts_with(TEMPORARY) {
@@ -83,6 +83,7 @@ fn endpoint_folder(name: &str) -> Option<(EndpointId, Place)> {
 const LOCKS: &str = "locks";
 const TEMPLATES: &str = "templates";
 const IPAM: &str = "ipam";
+const ATTACHMENTS: &str = "attachments";
 const CLANG: &str = "clang.json";
 
 /// The state root and what lies where in it.
@@ -130,6 +131,11 @@ impl StateLayout {
     /// The file that remembers the compiler's version.
     pub fn clang(&self) -> PathBuf {
         self.root.join(CLANG)
+    }
+
+    /// What `weir-cni` keeps of each interface that it wired, or began to.
+    pub fn attachments(&self) -> PathBuf {
+        self.root.join(ATTACHMENTS)
     }
 
     /// The address allocator's folder.

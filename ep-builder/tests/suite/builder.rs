@@ -22,7 +22,7 @@ fn patch_changes_the_listed_places_and_nothing_else() {
     let node = Node::new();
     let builder = node.builder();
     let endpoint = endpoint_2665();
-    let shape = builder.shape_of(&endpoint);
+    let shape = builder.shape_of(&endpoint.options);
     let template = builder
         .template(&shape, &mut Timeline::default())
         .unwrap()
@@ -112,7 +112,7 @@ fn an_object_that_is_no_template_is_refused() {
     );
     let template = builder
         .template(
-            &builder.shape_of(&endpoint_2665()),
+            &builder.shape_of(&endpoint_2665().options),
             &mut Timeline::default(),
         )
         .unwrap();

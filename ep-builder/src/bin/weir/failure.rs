@@ -82,7 +82,7 @@ impl From<CacheError> for Failure {
 impl From<LifecycleError> for Failure {
     fn from(error: LifecycleError) -> Self {
         match error {
-            LifecycleError::Taken { .. } => Self::Input(error.to_string()),
+            LifecycleError::Taken { .. } | LifecycleError::Haunted { .. } => Self::Input(error.to_string()),
             LifecycleError::Build(error) => error.into(),
             LifecycleError::State(error) => error.into(),
             LifecycleError::Load(error) => error.into(),

@@ -141,7 +141,7 @@ fn measure(endpoints: &Endpoints<'_>, samples: &[Endpoint], count: u16) -> Resul
     let grace = start.elapsed();
     for sample in rest {
         let start = Instant::now();
-        endpoints.delete(sample.id)?;
+        endpoints.removal().delete(sample.id)?;
         deletes.push(start.elapsed());
         progress.inc(1);
     }

@@ -82,7 +82,7 @@ impl Bench<'_> {
 
     fn template(&self) -> Result<Template, Failure> {
         let builder = self.builder()?;
-        let shape = builder.shape_of(&self.endpoint);
+        let shape = builder.shape_of(&self.endpoint.options);
         Ok(builder
             .template(&shape, &mut Timeline::default())?
             .entry

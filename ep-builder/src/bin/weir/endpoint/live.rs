@@ -2,7 +2,7 @@
 
 use ep_builder::endpoint::EndpointId;
 use ep_builder::key::TemplateKey;
-use ep_builder::lifecycle::{Endpoints, InForce};
+use ep_builder::lifecycle::{Endpoints, InForce, Removal};
 use ep_builder::load::Retired;
 use ep_builder::state::Entry;
 use ep_builder::timeline::Timeline;
@@ -184,8 +184,7 @@ pub(super) fn roll_back(node: &Node, id: EndpointId, screen: &Screen) -> Result<
 }
 
 pub(super) fn delete(node: &Node, id: EndpointId, screen: &Screen) -> Result<(), Failure> {
-    let (builder, store) = (node.builder()?, node.store()?);
-    let deleted = Endpoints::new(&builder, &store).delete(id)?;
+    let deleted = Removal::new(&node.settings, &node.store()?).delete(id)?;
     let pins: Vec<_> = deleted
         .kernel
         .pins

@@ -1,0 +1,63 @@
+//! The first generation of an endpoint, in the order in which a pod is wired: the template while nothing
+//! has changed yet, then an id, and the programs once there is a device.
+
+use super::{Endpoints, InForce, LifecycleError};
+use crate::builder::Obtained;
+use crate::endpoint::{Endpoint, EndpointId};
+use crate::options::EndpointOptions;
+use crate::state::Claim;
+use crate::timeline::Timeline;
+
+/// As many ids with pins of the dead in a row mean that something else is wrong.
+const CLAIMS: usize = 16;
+
+impl Endpoints<'_> {
+    /// The template for endpoints with these options: the one step that may take long, and may fail for
+    /// reasons that have nothing to do with a pod.
+    pub fn template(
+        &self,
+        options: &EndpointOptions,
+        timeline: &mut Timeline,
+    ) -> Result<Obtained, LifecycleError> {
+        let shape = self.builder.shape_of(options);
+        Ok(self.builder.template(&shape, timeline)?)
+    }
+
+    /// Claims an id. One whose maps are pinned is not free, whatever the disk says: a state folder that was
+    /// wiped forgets endpoints that still run, and a new one must not begin with the policy of another.
+    pub fn claim(&self) -> Result<Claim, LifecycleError> {
+        // Held while others are tried, or the same one could come again.
+        let mut passed_over = Vec::new();
+        for _ in 0..CLAIMS {
+            let claim = self.store.claim()?;
+            if !self.has_pins(claim.id()) {
+                return Ok(claim);
+            }
+            passed_over.push(claim);
+        }
+        Err(LifecycleError::Haunted {
+            folder: self.maps.folder().to_owned(),
+            tried: CLAIMS,
+        })
+    }
+
+    /// Loads and attaches the first generation of an endpoint whose id was claimed. If anything refuses,
+    /// the id is given back and the kernel is as before.
+    pub fn attach_first(
+        &self,
+        claim: Claim,
+        template: Obtained,
+        endpoint: &Endpoint,
+        timeline: &mut Timeline,
+    ) -> Result<InForce, LifecycleError> {
+        let built = self.builder.assemble(template, endpoint, timeline)?;
+        self.switch(claim.begin()?, endpoint, built, timeline)
+    }
+
+    fn has_pins(&self, id: EndpointId) -> bool {
+        use crate::maps::MapName::{Calls, Policy};
+        [Policy(id), Calls(id)]
+            .into_iter()
+            .any(|map| self.maps.pin(map).symlink_metadata().is_ok())
+    }
+}
