@@ -58,6 +58,25 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     replace().map_err(error)
 }
 
+/// Replaces `path` as [`write`] does, by way of `via` in the same folder: for callers who exclude one another
+/// by a lock, and want to know the name of what a killed process leaves. The next call takes it over.
+pub fn write_via(path: &Path, via: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let replace = || -> io::Result<()> {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .custom_flags(O_NOFOLLOW)
+            .open(via)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(via, path)?;
+        File::open(folder_of(path))?.sync_all()
+    };
+    replace().map_err(FileError::of("write", path))
+}
+
 /// A name without a folder lies in the current one.
 fn folder_of(path: &Path) -> &Path {
     let folder = path

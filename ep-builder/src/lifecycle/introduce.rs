@@ -18,9 +18,10 @@ pub(super) fn introduce(maps: &Maps, endpoint: &Endpoint) -> Result<(), Lifecycl
     };
     let (mut ipcache, mut endpoints) = (maps.ipcache()?, maps.endpoints()?);
     for address in addresses(endpoint) {
-        // Who it is before where it is: a packet must not find the place of somebody unknown.
-        ipcache.insert(Prefix::of(address), Peer::with_identity(endpoint.identity))?;
+        // Where it is names the endpoint, so from there a killed process's entries are found. Until the
+        // second entry its own packets are the world's, and a pod in the making sends none.
         endpoints.insert(address, &local)?;
+        ipcache.insert(Prefix::of(address), Peer::with_identity(endpoint.identity))?;
     }
     Ok(())
 }

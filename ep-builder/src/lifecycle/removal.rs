@@ -8,11 +8,12 @@ use std::net::IpAddr;
 
 use super::introduce::addresses;
 use super::{LifecycleError, target};
+use crate::attach::{self, Hook, Rtnl};
 use crate::endpoint::{Endpoint, EndpointId};
-use crate::load::{self, Removed};
+use crate::load::{self, LoadError, Pins, Removed};
 use crate::maps::{Conntrack, MapName, Maps, MapsError, Prefix};
 use crate::settings::Settings;
-use crate::state::{Entry, Store};
+use crate::state::{Place, StateError, Store};
 
 /// What was removed.
 #[derive(Debug, Default)]
@@ -75,55 +76,109 @@ impl<'a> Removal<'a> {
     pub fn delete_traces(&self, known: &Traces) -> Result<Deleted, LifecycleError> {
         let mut traces = known.clone();
         traces.addresses.extend(self.addresses_in_maps(known.id)?);
-        let addresses: Vec<_> = traces.addresses.iter().copied().collect();
-        let kernel = load::uninstall(&target(self.settings, known.id, &known.device), &addresses)?;
-        let mut deleted = Deleted {
-            kernel,
-            connections: 0,
-        };
-        for address in addresses {
-            if self.has_other_owner(address)? {
-                continue;
-            }
-            if let Some(mut ipcache) = present(self.maps.ipcache())? {
-                ipcache.remove(Prefix::of(address))?;
-            }
-            deleted.connections += self.forget_connections(address)?;
-        }
+        let deleted = self.out_of_kernel(&traces)?;
         // Last: while the folder is there, a repeated delete knows what to look for.
         self.store.remove(known.id)?;
         Ok(deleted)
     }
 
-    /// Ids of which the kernel has pins and the disk has nothing: endpoints whose state folder was wiped.
-    /// Those of `alive` still have their device, and are left alone.
-    pub fn orphans(
-        &self,
-        alive: &BTreeSet<EndpointId>,
-    ) -> Result<BTreeSet<EndpointId>, LifecycleError> {
+    /// Removes endpoints of which the kernel has pins and the disk has nothing, because the state folder was
+    /// wiped; returns their ids. One that still has its device and its programs there goes on.
+    pub fn remove_orphans(&self) -> Result<Vec<EndpointId>, LifecycleError> {
+        let mut removed = Vec::new();
+        for id in self.orphans()? {
+            // Claimed while it is removed, or a new endpoint could begin in the middle of it.
+            let _claim = match self.store.claim_id(id) {
+                Err(StateError::Taken { .. } | StateError::Locked { .. }) => continue,
+                claimed => claimed?,
+            };
+            self.out_of_kernel(&Traces {
+                id,
+                device: String::new(),
+                addresses: self.addresses_in_maps(id)?.into_iter().collect(),
+            })?;
+            removed.push(id);
+        }
+        Ok(removed)
+    }
+
+    /// What [`Self::remove_orphans`] would remove.
+    pub fn orphans(&self) -> Result<Vec<EndpointId>, LifecycleError> {
         let pinned = self.maps.list()?.into_iter().filter_map(|map| match map {
             // The first pin an endpoint gets, and the last it loses.
             MapName::Policy(id) => Some(id),
             _ => None,
         });
-        let candidates: Vec<_> = pinned.filter(|id| !alive.contains(id)).collect();
-        if candidates.is_empty() {
-            return Ok(BTreeSet::new());
+        let mut orphans = Vec::new();
+        for id in pinned.filter(|id| !self.is_on_disk(*id)) {
+            if !self.is_attached(id)? {
+                orphans.push(id);
+            }
         }
-        let entries = self.store.list()?;
-        let on_disk: BTreeSet<_> = entries.iter().filter_map(id_of).collect();
-        Ok(candidates
-            .into_iter()
-            .filter(|id| !on_disk.contains(id))
-            .collect())
+        Ok(orphans)
     }
 
-    /// An address that was given to somebody else since must keep what that endpoint has.
-    fn has_other_owner(&self, address: IpAddr) -> Result<bool, LifecycleError> {
+    fn is_on_disk(&self, id: EndpointId) -> bool {
+        let folder = |place| self.store.layout().folder(id, place);
+        [Place::Live, Place::Next]
+            .into_iter()
+            .any(|place| folder(place).symlink_metadata().is_ok())
+    }
+
+    /// Whether a device that an address of the endpoint leads to has our programs.
+    fn is_attached(&self, id: EndpointId) -> Result<bool, LifecycleError> {
         let Some(endpoints) = present(self.maps.endpoints())? else {
             return Ok(false);
         };
-        Ok(endpoints.get(address)?.is_some())
+        let mut rtnl = Rtnl::open().map_err(LoadError::from)?;
+        for (_, endpoint) in endpoints.entries()? {
+            if endpoint.lxc_id != id.get() {
+                continue;
+            }
+            let device = rtnl.device_by_index(endpoint.ifindex);
+            if let Some(device) = device.map_err(LoadError::from)? {
+                let hook = Hook::FromContainer;
+                let ours = attach::filter_program(&mut rtnl, &device, hook);
+                let linked = attach::linked_program(&self.pins(id).link(hook));
+                return Ok(ours.map_err(LoadError::from)?.is_some()
+                    || linked.map_err(LoadError::from)?.is_some());
+            }
+        }
+        Ok(false)
+    }
+
+    fn pins(&self, id: EndpointId) -> Pins {
+        target(self.settings, id, "").pins()
+    }
+
+    /// In an order that can be killed and repeated: no packet passes any more, then who it was, and last,
+    /// with the entries that name the endpoint, where it was.
+    fn out_of_kernel(&self, traces: &Traces) -> Result<Deleted, LifecycleError> {
+        let target = target(self.settings, traces.id, &traces.device);
+        let mut deleted = Deleted::default();
+        let programs = load::detach(&target)?;
+        for address in &traces.addresses {
+            if self.has_other_owner(*address, traces.id)? {
+                continue;
+            }
+            if let Some(mut ipcache) = present(self.maps.ipcache())? {
+                ipcache.remove(Prefix::of(*address))?;
+            }
+            deleted.connections += self.forget_connections(*address)?;
+        }
+        let addresses: Vec<_> = traces.addresses.iter().copied().collect();
+        deleted.kernel = load::uninstall(&target, &addresses)?;
+        deleted.kernel.programs += programs;
+        Ok(deleted)
+    }
+
+    /// An address that was given to somebody else since must keep what that endpoint has.
+    fn has_other_owner(&self, address: IpAddr, id: EndpointId) -> Result<bool, LifecycleError> {
+        let Some(endpoints) = present(self.maps.endpoints())? else {
+            return Ok(false);
+        };
+        let owner = endpoints.get(address)?.map(|endpoint| endpoint.lxc_id);
+        Ok(owner.is_some_and(|owner| owner != id.get()))
     }
 
     fn addresses_in_maps(&self, id: EndpointId) -> Result<Vec<IpAddr>, LifecycleError> {
@@ -144,13 +199,6 @@ impl<'a> Removal<'a> {
             }
         }
         Ok(forgotten)
-    }
-}
-
-fn id_of(entry: &Entry) -> Option<EndpointId> {
-    match entry {
-        Entry::Endpoint { id, .. } => Some(*id),
-        Entry::Stranger(_) => None,
     }
 }
 

@@ -20,7 +20,7 @@ use std::path::PathBuf;
 pub use bpffs::Pins;
 pub use datapath::{Datapath, LoadedProgram};
 pub use error::LoadError;
-pub use remove::{Removed, uninstall};
+pub use remove::{Removed, detach, uninstall};
 pub use switch::{Attachment, Retired};
 pub use verifier::Refusal;
 

@@ -4,7 +4,6 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use super::Target;
-use super::bpffs::Pins;
 use super::error::LoadError;
 use crate::attach::{self, AttachError, Hook, Rtnl};
 use crate::bpf::{Map, unpin};
@@ -40,7 +39,7 @@ const LXC_ID: usize = 24;
 pub fn uninstall(target: &Target, addresses: &[IpAddr]) -> Result<Removed, LoadError> {
     let pins = target.pins();
     let mut removed = Removed {
-        programs: detach(target, &pins)?,
+        programs: detach(target)?,
         ..Removed::default()
     };
     if let Some(map) = Map::find_pin(&pins.of(&pins.call_policy_name()))? {
@@ -58,7 +57,9 @@ pub fn uninstall(target: &Target, addresses: &[IpAddr]) -> Result<Removed, LoadE
     Ok(removed)
 }
 
-fn detach(target: &Target, pins: &Pins) -> Result<usize, LoadError> {
+/// Takes an endpoint's programs from its device, and says how many there were. The rest stays.
+pub fn detach(target: &Target) -> Result<usize, LoadError> {
+    let pins = target.pins();
     let mut rtnl = Rtnl::open()?;
     let mut removed = 0;
     match rtnl.device(&target.device) {

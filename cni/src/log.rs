@@ -1,0 +1,211 @@
+//! The log: one line of JSON for each call, with the time of each phase.
+//!
+//! The log must never cost a pod anything: it is opened without blocking, written by one system call, so
+//! that lines of processes side by side stay whole, and whatever fails about it is forgotten.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use ep_builder::events::clock::rfc3339;
+use ep_builder::timeline::Timeline;
+use nix::libc::{O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK};
+use serde_json::{Map, Value, json};
+
+/// A file of this size is put aside; with the one before it, twice this is all the log ever takes.
+const KEEP: u64 = 8 << 20;
+
+/// Longer texts, a compiler's or a delegate's, are cut: one line is one write.
+const LONGEST_TEXT: usize = 16 << 10;
+
+/// What is told of one call.
+#[derive(Debug, Default)]
+pub(crate) struct CallLog {
+    /// The phases so far.
+    pub(crate) timeline: Timeline,
+    fields: Map<String, Value>,
+    notices: Vec<String>,
+}
+
+impl CallLog {
+    /// Adds a fact of the call.
+    pub(crate) fn field(&mut self, name: &str, value: impl Into<Value>) {
+        self.fields.insert(name.to_owned(), value.into());
+    }
+
+    /// Adds what an operator should know although the call goes on.
+    pub(crate) fn notice(&mut self, text: impl Into<String>) {
+        self.notices.push(text.into());
+    }
+
+    /// Writes the line to the end of `path`.
+    pub(crate) fn write(self, path: &Path) {
+        // Nobody can be told: stdout is the answer's, and stderr of a call that succeeds is read by no one.
+        append(path, &self.line(SystemTime::now())).unwrap_or_default();
+    }
+
+    fn line(mut self, now: SystemTime) -> String {
+        let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let phases = self.timeline.stages().iter();
+        let phases: Map<_, _> = phases
+            .map(|(stage, time)| ((*stage).to_owned(), milliseconds(*time)))
+            .collect();
+        let total = milliseconds(self.timeline.total());
+        self.fields.insert("time".to_owned(), json!(rfc3339(since)));
+        self.fields
+            .insert("pid".to_owned(), json!(std::process::id()));
+        self.fields.insert("totalMs".to_owned(), total);
+        self.fields
+            .insert("phasesMs".to_owned(), Value::Object(phases));
+        if !self.notices.is_empty() {
+            self.fields
+                .insert("notices".to_owned(), json!(self.notices));
+        }
+        let mut line = shortened(Value::Object(self.fields)).to_string();
+        line.push('\n');
+        line
+    }
+}
+
+/// To the microsecond.
+fn milliseconds(time: Duration) -> Value {
+    json!((time.as_secs_f64() * 1e6).round() / 1e3)
+}
+
+fn shortened(value: Value) -> Value {
+    match value {
+        Value::String(text) if text.len() > LONGEST_TEXT => {
+            Value::String(text[..text.floor_char_boundary(LONGEST_TEXT)].to_owned() + " [cut]")
+        }
+        Value::Array(items) => items.into_iter().map(shortened).collect(),
+        Value::Object(fields) => fields.into_iter().map(|(k, v)| (k, shortened(v))).collect(),
+        other => other,
+    }
+}
+
+fn append(path: &Path, line: &str) -> io::Result<()> {
+    let mut file = open(path)?;
+    if file.metadata()?.len() >= KEEP {
+        put_aside(path, &file)?;
+        file = open(path)?;
+    }
+    file.write_all(line.as_bytes())
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    let attempt = || {
+        OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .custom_flags(O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC)
+            .open(path)
+    };
+    let file = match (attempt(), path.parent()) {
+        (Err(error), Some(folder)) if error.kind() == io::ErrorKind::NotFound => {
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o755)
+                .create(folder)?;
+            attempt()?
+        }
+        (opened, _) => opened?,
+    };
+    // A FIFO or a device may block, or do anything at all.
+    if !file.metadata()?.is_file() {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
+    Ok(file)
+}
+
+/// Renames a full log. Of several processes that find it full, the one with the lock does it.
+fn put_aside(path: &Path, full: &File) -> io::Result<()> {
+    if full.try_lock().is_err() {
+        return Ok(());
+    }
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(".1");
+    // Whoever had the lock before may have renamed it already.
+    if fs::metadata(path)?.len() >= KEEP {
+        fs::rename(path, PathBuf::from(aside))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(text: &str) -> CallLog {
+        let mut log = CallLog::default();
+        log.field("command", "ADD");
+        log.field("text", text);
+        log.timeline.mark("first");
+        log
+    }
+
+    fn lines(path: &Path) -> Vec<Value> {
+        let text = fs::read_to_string(path).unwrap();
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn a_call_is_one_line_with_its_phases() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/er/log");
+        let mut log = call("two\nlines");
+        log.notice("mind the gap");
+        log.write(&path);
+        call("x").write(&path);
+        let lines = lines(&path);
+        assert_eq!(lines.len(), 2);
+        assert_eq!(lines[0]["text"], "two\nlines");
+        assert_eq!(lines[0]["notices"], json!(["mind the gap"]));
+        assert!(lines[0]["phasesMs"]["first"].is_number() && lines[0]["totalMs"].is_number());
+        assert!(lines[0]["time"].as_str().unwrap().ends_with('Z'));
+        assert!(lines[1].get("notices").is_none());
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_characters() {
+        let line = call(&"é".repeat(LONGEST_TEXT)).line(UNIX_EPOCH);
+        assert!(line.len() < 2 * LONGEST_TEXT, "{}", line.len());
+        assert!(line.contains("é [cut]"));
+    }
+
+    #[test]
+    fn a_full_log_is_put_aside_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let full = File::create(&path).unwrap();
+        full.set_len(KEEP).unwrap();
+        for _ in 0..3 {
+            call("after").write(&path);
+        }
+        assert_eq!(lines(&path).len(), 3);
+        assert_eq!(
+            fs::metadata(folder.path().join("log.1")).unwrap().len(),
+            KEEP
+        );
+    }
+
+    /// None of these may block, panic, or be written through.
+    #[test]
+    fn what_is_no_plain_file_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        call("fifo").write(&path);
+        fs::remove_file(&path).unwrap();
+        let victim = folder.path().join("victim");
+        fs::write(&victim, "as it was").unwrap();
+        std::os::unix::fs::symlink(&victim, &path).unwrap();
+        call("symlink").write(&path);
+        call("no folder").write(Path::new("/proc/none/log"));
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "as it was");
+    }
+}
