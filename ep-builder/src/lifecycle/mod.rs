@@ -77,7 +77,17 @@ impl<'a> Endpoints<'a> {
         timeline: &mut Timeline,
     ) -> Result<InForce, LifecycleError> {
         let endpoint = self.store.read(id)?.record.endpoint;
-        self.replace(&with_device_facts(&endpoint)?, timeline)
+        let endpoint = with_device_facts(&endpoint);
+        let endpoint = endpoint.inspect_err(|error| self.keep_reason(id, error))?;
+        self.replace(&endpoint, timeline)
+    }
+
+    /// Keeps the reason of a failure that came before there was anything to keep it with.
+    fn keep_reason(&self, id: EndpointId, error: &LifecycleError) {
+        if let Ok(next) = self.store.begin(id) {
+            // The caller is told as well; what cannot be kept is not worth another error.
+            next.fail(&log_of(error)).unwrap_or_default();
+        }
     }
 
     /// Puts the previous generation back in force, and makes it the live one on disk. Called again, it
@@ -87,19 +97,35 @@ impl<'a> Endpoints<'a> {
         id: EndpointId,
         timeline: &mut Timeline,
     ) -> Result<u64, LifecycleError> {
-        let generation = self.store.rollback(id)?;
-        let again = |error: LoadError| match self.store.rollback(id) {
-            // On disk as in the kernel: what was live is live.
-            Ok(_) => LifecycleError::from(error),
-            Err(undo) => undo.into(),
-        };
+        // Holds the endpoint's lock until disk and kernel agree again.
+        let rolled_back = self.store.rollback(id)?;
+        let generation = rolled_back.generation;
+        match self.install_live(id, timeline) {
+            Ok(retired) => {
+                drop(rolled_back);
+                Retired::after_grace([retired]);
+                Ok(generation)
+            }
+            Err(error) => {
+                // On disk as in the kernel: what was live is live.
+                rolled_back.undo()?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Loads the generation that is live on disk.
+    fn install_live(
+        &self,
+        id: EndpointId,
+        timeline: &mut Timeline,
+    ) -> Result<Retired, LifecycleError> {
         let endpoint = self.store.read(id)?.record.endpoint;
         let object = EndpointObject::from_store(self.store.read_object(id)?);
-        let installed = load::install(&object, &self.target(&endpoint), timeline).map_err(again)?;
+        let installed = load::install(&object, &self.target(&endpoint), timeline)?;
         introduce(&self.maps, &endpoint)?;
         timeline.mark("introduce");
-        Retired::after_grace([installed.retired]);
-        Ok(generation)
+        Ok(installed.retired)
     }
 
     /// The kernel's view of an endpoint: where its programs and pins are.
@@ -123,7 +149,9 @@ impl<'a> Endpoints<'a> {
         timeline: &mut Timeline,
     ) -> Result<InForce, LifecycleError> {
         // First, so that a compile error changes nothing at all.
-        let built = self.builder.build(endpoint, timeline)?;
+        let built = self.builder.build(endpoint, timeline);
+        let built = built.map_err(LifecycleError::from);
+        let built = built.inspect_err(|error| self.keep_reason(endpoint.id, error))?;
         let next = match self.store.begin(endpoint.id) {
             Err(StateError::Missing { .. }) => self.store.claim_id(endpoint.id)?.begin()?,
             begun => begun?,

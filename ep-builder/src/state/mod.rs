@@ -9,6 +9,7 @@
 
 mod claim;
 mod error;
+mod everywhere;
 mod folder;
 mod generation;
 mod layout;
@@ -17,6 +18,7 @@ mod lock;
 mod read;
 mod record;
 mod recover;
+mod rollback;
 mod step;
 mod store;
 mod sweep;
@@ -26,10 +28,12 @@ mod crash;
 
 pub use claim::Claim;
 pub use error::{Damage, StateError};
+pub use everywhere::Records;
 pub use generation::{Committed, Next, Written};
 pub use layout::{BUILD_LOG, EP_CONFIG_H, FolderName, OBJECT, Place, RECORD, StateLayout};
 pub use list::{Entry, Status};
 pub use read::{Loaded, Origin};
 pub use record::{EndpointRecord, EndpointState, Files, PolicyState};
 pub use recover::Recovery;
+pub use rollback::RolledBack;
 pub use store::Store;

@@ -5,10 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::error::StateError;
-use super::folder::Folder;
 use super::layout::{Place, StateLayout};
 use super::lock;
-use super::read;
 use super::recover::{self, Recovery, Side};
 use super::step::{Step, Steps};
 use crate::endpoint::EndpointId;
@@ -62,33 +60,6 @@ impl Store {
     pub fn recover(&self, id: EndpointId) -> Result<Recovery, StateError> {
         let _lock = self.lock(id)?;
         self.settle(id)
-    }
-
-    /// Exchanges the live generation and the previous one. Done twice, all is as before. Returns the
-    /// generation that is live now.
-    pub fn rollback(&self, id: EndpointId) -> Result<u64, StateError> {
-        let _lock = self.lock(id)?;
-        self.settle(id)?;
-        match self.look(id, Place::Live)? {
-            Side::Absent => return Err(StateError::Missing { id }),
-            Side::Empty => return Err(StateError::NotBuilt { id }),
-            Side::Kept { .. } | Side::Broken => {}
-        }
-        let previous = match Folder::open(self.layout.folder(id, Place::Previous)) {
-            Err(e) if e.is_not_found() => return Err(StateError::NoPrevious { id }),
-            other => other?,
-        };
-        // What comes back must be beyond doubt, so its object is read and not only measured.
-        if let Some(fault) = read::faults(&previous, id).into_iter().next() {
-            return Err(fault);
-        }
-        let generation = read::load(&previous, id)?.record.generation;
-        let folder = |place| self.layout.folder(id, place);
-        self.steps.run(&[
-            Step::Exchange(folder(Place::Previous), folder(Place::Live)),
-            Step::Sync(self.layout.root().to_owned()),
-        ])?;
-        Ok(generation)
     }
 
     /// Removes all of an endpoint; its id is free afterwards. Needs nothing of it to be readable, and

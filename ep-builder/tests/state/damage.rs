@@ -230,7 +230,7 @@ fn record_and_header_both_lost() {
                 .is_some_and(|advice| advice.contains("rollback"))
         );
         assert!(own.read_object(id(2665)).is_err());
-        assert_eq!(own.rollback(id(2665)).unwrap(), 1);
+        assert_eq!(own.rollback(id(2665)).unwrap().generation, 1);
         assert!(own.verify(id(2665)).is_empty());
         assert_eq!(own.read_object(id(2665)).unwrap(), object(1));
     });

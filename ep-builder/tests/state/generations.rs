@@ -16,9 +16,9 @@ use crate::common::{
 fn generations(own: &OwnStore) -> (u64, Option<u64>) {
     let read = || own.read(id(9)).unwrap().record.generation;
     let live = read();
-    let previous = own.rollback(id(9)).ok();
+    let previous = own.rollback(id(9)).ok().map(|back| back.generation);
     if previous.is_some() {
-        assert_eq!(own.rollback(id(9)).unwrap(), live);
+        assert_eq!(own.rollback(id(9)).unwrap().generation, live);
     }
     (live, previous)
 }
