@@ -27,6 +27,7 @@ pub(crate) struct CallLog {
     pub(crate) timeline: Timeline,
     fields: Map<String, Value>,
     notices: Vec<String>,
+    path: Option<PathBuf>,
 }
 
 impl CallLog {
@@ -40,10 +41,18 @@ impl CallLog {
         self.notices.push(text.into());
     }
 
-    /// Writes the line to the end of `path`.
-    pub(crate) fn write(self, path: &Path) {
-        // Nobody can be told: stdout is the answer's, and stderr of a call that succeeds is read by no one.
-        append(path, &self.line(SystemTime::now())).unwrap_or_default();
+    /// Sets the file that the line goes to. Without one there is no log.
+    pub(crate) fn send_to(&mut self, path: Option<PathBuf>) {
+        self.path = path;
+    }
+
+    /// Writes the line to the end of the file.
+    pub(crate) fn write(mut self) {
+        if let Some(path) = self.path.take() {
+            // Nobody can be told: stdout is the answer's, and what a call that succeeds says on stderr is
+            // read by no one.
+            append(&path, &self.line(SystemTime::now())).unwrap_or_default();
+        }
     }
 
     fn line(mut self, now: SystemTime) -> String {
@@ -138,8 +147,9 @@ fn put_aside(path: &Path, full: &File) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    fn call(text: &str) -> CallLog {
+    fn call(text: &str, path: &Path) -> CallLog {
         let mut log = CallLog::default();
+        log.send_to(Some(path.to_owned()));
         log.field("command", "ADD");
         log.field("text", text);
         log.timeline.mark("first");
@@ -157,10 +167,10 @@ mod tests {
     fn a_call_is_one_line_with_its_phases() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("deep/er/log");
-        let mut log = call("two\nlines");
+        let mut log = call("two\nlines", &path);
         log.notice("mind the gap");
-        log.write(&path);
-        call("x").write(&path);
+        log.write();
+        call("x", &path).write();
         let lines = lines(&path);
         assert_eq!(lines.len(), 2);
         assert_eq!(lines[0]["text"], "two\nlines");
@@ -172,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_long_text_is_cut_between_characters() {
-        let line = call(&"é".repeat(LONGEST_TEXT)).line(UNIX_EPOCH);
+        let line = call(&"é".repeat(LONGEST_TEXT), Path::new("")).line(UNIX_EPOCH);
         assert!(line.len() < 2 * LONGEST_TEXT, "{}", line.len());
         assert!(line.contains("é [cut]"));
     }
@@ -184,7 +194,7 @@ mod tests {
         let full = File::create(&path).unwrap();
         full.set_len(KEEP).unwrap();
         for _ in 0..3 {
-            call("after").write(&path);
+            call("after", &path).write();
         }
         assert_eq!(lines(&path).len(), 3);
         assert_eq!(
@@ -199,13 +209,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
-        call("fifo").write(&path);
+        call("fifo", &path).write();
         fs::remove_file(&path).unwrap();
         let victim = folder.path().join("victim");
         fs::write(&victim, "as it was").unwrap();
         std::os::unix::fs::symlink(&victim, &path).unwrap();
-        call("symlink").write(&path);
-        call("no folder").write(Path::new("/proc/none/log"));
+        call("symlink", &path).write();
+        call("no folder", Path::new("/proc/none/log")).write();
         assert_eq!(fs::read_to_string(&victim).unwrap(), "as it was");
     }
 }

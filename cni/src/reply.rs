@@ -4,68 +4,103 @@ use std::any::Any;
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::Exit;
 use crate::error::Error;
-
-/// The version of the answers that carry none of the runtime's own.
-const NEWEST: &str = "1.1.0";
-
-/// Every version spoken, oldest first. Runtimes look for the exact string of their configuration.
-const SUPPORTED: [&str; 7] = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", NEWEST];
+use crate::log::CallLog;
+use crate::request::Command;
+use crate::result::Outcome;
+use crate::version::Version;
 
 /// The answer to one invocation.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Reply {
     /// Who we are, for a person.
     About,
+    /// Which release we are, for a person.
+    Release,
+    /// How we are used, for a person.
+    Help,
     /// The answer to VERSION.
     Versions,
-    /// A refusal.
+    /// The result of an ADD.
+    Result(Value),
+    /// Success that has nothing to tell.
+    Done,
+    /// A failure.
     Error(Error),
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct VersionsObject {
-    cni_version: &'static str,
-    supported_versions: [&'static str; 7],
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ErrorObject {
-    cni_version: &'static str,
-    code: u32,
-    msg: String,
-}
-
 impl Reply {
-    /// Writes the answer. One that the runtime could not get is a failure, whatever it said.
-    pub(crate) fn send(&self, stdout: &mut dyn Write, stderr: &mut dyn Write) -> Exit {
+    /// The result of an ADD. Made before the ADD is final: the two oldest versions cannot tell every result.
+    pub(crate) fn result(outcome: &Outcome, version: Version) -> Result<Self, Error> {
+        Ok(Self::Result(outcome.encode(version)?))
+    }
+
+    /// Tells the log how the call ended.
+    pub(crate) fn tell(&self, log: &mut CallLog) {
+        match self {
+            Self::Error(error) => {
+                log.field("code", error.code());
+                log.field("error", error.message());
+            }
+            _ => log.field("code", 0),
+        }
+    }
+
+    /// Writes the answer; errors in the version given. One that the runtime could not get is a failure,
+    /// whatever it said.
+    pub(crate) fn send(
+        &self,
+        version: Version,
+        stdout: &mut dyn Write,
+        stderr: &mut dyn Write,
+    ) -> Exit {
         let (sent, exit) = match self {
             Self::About => (send_text(stderr, &about()), Exit::Success),
-            Self::Versions => (send_json(stdout, &VERSIONS), Exit::Success),
-            Self::Error(error) => (send_json(stdout, &ErrorObject::from(error)), Exit::Failure),
+            Self::Release => (send_text(stdout, RELEASE), Exit::Success),
+            Self::Help => (send_text(stdout, &help()), Exit::Success),
+            Self::Versions => (send_json(stdout, &versions()), Exit::Success),
+            Self::Result(result) => (send_json(stdout, result), Exit::Success),
+            Self::Done => (Ok(()), Exit::Success),
+            Self::Error(error) => (send_json(stdout, &object(error, version)), Exit::Failure),
         };
         if sent.is_ok() { exit } else { Exit::Failure }
     }
 }
 
-const VERSIONS: VersionsObject = VersionsObject {
-    cni_version: NEWEST,
-    supported_versions: SUPPORTED,
-};
+const RELEASE: &str = concat!("weir-cni ", env!("CARGO_PKG_VERSION"), "\n");
 
-impl From<&Error> for ErrorObject {
-    fn from(error: &Error) -> Self {
-        Self {
-            cni_version: NEWEST,
-            code: error.code(),
-            msg: error.to_string(),
-        }
+fn help() -> String {
+    format!(
+        "{}\n\
+        A container runtime starts it, with the command in CNI_COMMAND and the network configuration on \
+        stdin.\nCommands: {}\n\n\
+        By hand: CNI_COMMAND=VERSION weir-cni\n\
+        Options: -h, --help and -V, --version\n",
+        about(),
+        Command::list()
+    )
+}
+
+fn versions() -> Value {
+    json!({
+        "cniVersion": Version::NEWEST.as_str(),
+        "supportedVersions": Version::ALL.map(Version::as_str),
+    })
+}
+
+fn object(error: &Error, version: Version) -> Value {
+    let mut object = json!({
+        "cniVersion": version.as_str(),
+        "code": error.code(),
+        "msg": error.message(),
+    });
+    if let Some(details) = error.details() {
+        object["details"] = details.into();
     }
+    object
 }
 
 /// The banner that plugins print by custom; nerdctl takes a plugin's version out of its first line.
@@ -73,12 +108,12 @@ fn about() -> String {
     format!(
         "CNI weir-cni plugin v{}\nCNI protocol versions supported: {}\n",
         env!("CARGO_PKG_VERSION"),
-        SUPPORTED.join(", ")
+        Version::list()
     )
 }
 
-fn send_json(stdout: &mut dyn Write, object: &impl Serialize) -> io::Result<()> {
-    send_text(stdout, &format!("{}\n", serde_json::to_string(object)?))
+fn send_json(stdout: &mut dyn Write, object: &Value) -> io::Result<()> {
+    send_text(stdout, &format!("{object}\n"))
 }
 
 /// One write, so that a reader never meets half of an answer that fits a pipe.

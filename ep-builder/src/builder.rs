@@ -192,6 +192,17 @@ impl Builder {
         Ok(obtained)
     }
 
+    /// Whether [`Self::template`] could succeed: there is a template, or a compiler. Compiles nothing.
+    pub fn ready(&self, shape: &EndpointConfig) -> Result<(), Error> {
+        shape::validate(&self.settings.node, shape)?;
+        let headers = self.renderer.template(&self.settings.node, shape)?;
+        if self.find(&headers, &mut Vec::new())?.is_none() {
+            let clang = self.clang();
+            clang.map_err(|error| self.nothing_to_use(error))?;
+        }
+        Ok(())
+    }
+
     /// Neither a template nor a compiler: says what the bundle has to do with it.
     fn nothing_to_use(&self, source: CompileError) -> Error {
         match &self.bundle {

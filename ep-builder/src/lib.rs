@@ -22,6 +22,7 @@ pub mod endpoint;
 pub mod error;
 pub mod events;
 pub mod header;
+pub mod identity;
 pub mod key;
 pub mod layout_check;
 pub mod lifecycle;

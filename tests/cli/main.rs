@@ -17,6 +17,8 @@ mod disk;
 #[cfg(test)]
 mod endpoint;
 #[cfg(test)]
+mod identity;
+#[cfg(test)]
 mod map;
 #[cfg(test)]
 mod monitor;

@@ -14,8 +14,11 @@
 pub mod binaries;
 pub mod need;
 pub mod node;
+pub mod plugin;
 pub mod pods;
 pub mod process;
+pub mod residue;
+pub mod trace;
 
 pub use node::Node;
 pub use pods::{Lab, Pod};

@@ -48,6 +48,11 @@ impl Node {
         self.root.path().join("bundle")
     }
 
+    /// Where the plugin writes a line for each call.
+    pub fn log(&self) -> PathBuf {
+        self.root.path().join("weir-cni.log")
+    }
+
     /// The configuration file.
     pub fn config(&self) -> PathBuf {
         self.root.path().join("weir.toml")
@@ -76,6 +81,7 @@ impl Node {
         let rows = [
             row("state_dir", &self.state()),
             row("bundle_dir", &self.bundle()),
+            row("log_file", &self.log()),
             row("bpf_dir", &repository("bpf-src")),
             row("bpf_templates_dir", &repository("bpf-templates")),
         ];

@@ -4,6 +4,7 @@
 use super::{Endpoints, InForce, LifecycleError};
 use crate::builder::Obtained;
 use crate::endpoint::{Endpoint, EndpointId};
+use crate::load;
 use crate::options::EndpointOptions;
 use crate::state::Claim;
 use crate::timeline::Timeline;
@@ -21,6 +22,13 @@ impl Endpoints<'_> {
     ) -> Result<Obtained, LifecycleError> {
         let shape = self.builder.shape_of(options);
         Ok(self.builder.template(&shape, timeline)?)
+    }
+
+    /// Whether an endpoint with these options could be attached now, as far as that can be told without
+    /// doing anything.
+    pub fn ready(&self, options: &EndpointOptions) -> Result<(), LifecycleError> {
+        load::check_bpffs(self.maps.folder())?;
+        Ok(self.builder.ready(&self.builder.shape_of(options))?)
     }
 
     /// Claims an id. One whose maps are pinned is not free, whatever the disk says: a state folder that was

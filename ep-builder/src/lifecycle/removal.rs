@@ -67,8 +67,35 @@ impl<'a> Removal<'a> {
     /// Deletes an endpoint by its record. Repeatable: what is gone already is no error. The id is free when
     /// it returns.
     pub fn delete(&self, id: EndpointId) -> Result<Deleted, LifecycleError> {
-        let endpoint = self.store.read(id)?.record.endpoint;
-        self.delete_traces(&Traces::of(&endpoint))
+        match self.store.read(id) {
+            Ok(live) => self.delete_traces(&Traces::of(&live.record.endpoint)),
+            Err(error @ (StateError::Missing { .. } | StateError::NotBuilt { .. })) => {
+                self.delete_unrecorded(id)?.ok_or_else(|| error.into())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Deletes an endpoint that the kernel has and the disk has not: its attach was killed before it was done.
+    fn delete_unrecorded(&self, id: EndpointId) -> Result<Option<Deleted>, LifecycleError> {
+        if self
+            .maps
+            .pin(MapName::Policy(id))
+            .symlink_metadata()
+            .is_err()
+        {
+            return Ok(None);
+        }
+        // Claimed while it is removed: an attach may be under way.
+        let _claim = self.store.claim_id(id)?;
+        let mut rtnl = Rtnl::open().map_err(LoadError::from)?;
+        let device = self.device(&mut rtnl, id)?;
+        let deleted = self.out_of_kernel(&Traces {
+            id,
+            device: device.map_or_else(String::new, |device| device.name),
+            addresses: self.addresses_in_maps(id)?.into_iter().collect(),
+        })?;
+        Ok(Some(deleted))
     }
 
     /// Deletes an endpoint of which no more than this is known. What the maps know of it is added: a record
@@ -125,26 +152,37 @@ impl<'a> Removal<'a> {
             .any(|place| folder(place).symlink_metadata().is_ok())
     }
 
-    /// Whether a device that an address of the endpoint leads to has our programs.
+    /// Whether the device that its addresses lead to has our programs.
     fn is_attached(&self, id: EndpointId) -> Result<bool, LifecycleError> {
-        let Some(endpoints) = present(self.maps.endpoints())? else {
+        let mut rtnl = Rtnl::open().map_err(LoadError::from)?;
+        let Some(device) = self.device(&mut rtnl, id)? else {
             return Ok(false);
         };
-        let mut rtnl = Rtnl::open().map_err(LoadError::from)?;
+        let hook = Hook::FromContainer;
+        let ours = attach::filter_program(&mut rtnl, &device, hook);
+        let linked = attach::linked_program(&self.pins(id).link(hook));
+        Ok(ours.map_err(LoadError::from)?.is_some() || linked.map_err(LoadError::from)?.is_some())
+    }
+
+    /// The device that an address of the endpoint leads to.
+    fn device(
+        &self,
+        rtnl: &mut Rtnl,
+        id: EndpointId,
+    ) -> Result<Option<attach::Device>, LifecycleError> {
+        let Some(endpoints) = present(self.maps.endpoints())? else {
+            return Ok(None);
+        };
         for (_, endpoint) in endpoints.entries()? {
             if endpoint.lxc_id != id.get() {
                 continue;
             }
             let device = rtnl.device_by_index(endpoint.ifindex);
             if let Some(device) = device.map_err(LoadError::from)? {
-                let hook = Hook::FromContainer;
-                let ours = attach::filter_program(&mut rtnl, &device, hook);
-                let linked = attach::linked_program(&self.pins(id).link(hook));
-                return Ok(ours.map_err(LoadError::from)?.is_some()
-                    || linked.map_err(LoadError::from)?.is_some());
+                return Ok(Some(device));
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
     fn pins(&self, id: EndpointId) -> Pins {

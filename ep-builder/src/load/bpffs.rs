@@ -17,8 +17,8 @@ const MOUNT: &str = "/sys/fs/bpf";
 /// The folder below it that stock tc uses.
 const GLOBALS: &str = "tc/globals";
 
-/// Makes the folder; refuses one outside a BPF file system, where nothing can be pinned.
-pub(super) fn ready(dir: &Path) -> Result<(), LoadError> {
+/// Refuses a folder outside a BPF file system, where nothing can be pinned. Changes nothing.
+pub fn check_bpffs(dir: &Path) -> Result<(), LoadError> {
     let there = dir.ancestors().find(|folder| folder.exists());
     let there = there.unwrap_or(Path::new("/"));
     let kind = statfs(there)
@@ -27,7 +27,13 @@ pub(super) fn ready(dir: &Path) -> Result<(), LoadError> {
     if kind != BPF_FS_MAGIC {
         return Err(no_bpffs(dir, kind));
     }
-    if there != dir {
+    Ok(())
+}
+
+/// Makes the folder, where it can be one for pins.
+pub(super) fn ready(dir: &Path) -> Result<(), LoadError> {
+    check_bpffs(dir)?;
+    if !dir.exists() {
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)

@@ -17,7 +17,7 @@ mod verifier;
 
 use std::path::PathBuf;
 
-pub use bpffs::Pins;
+pub use bpffs::{Pins, check_bpffs};
 pub use datapath::{Datapath, LoadedProgram};
 pub use error::LoadError;
 pub use remove::{Removed, detach, uninstall};

@@ -63,7 +63,7 @@ impl FolderName {
         let Some(name) = name.to_str() else {
             return Self::Stranger;
         };
-        if [LOCKS, TEMPLATES, IPAM, ATTACHMENTS, CLANG].contains(&name) {
+        if [LOCKS, TEMPLATES, IPAM, IDENTITIES, ATTACHMENTS, CLANG].contains(&name) {
             return Self::Shared;
         }
         if name.starts_with(TEMPORARY) {
@@ -83,6 +83,7 @@ fn endpoint_folder(name: &str) -> Option<(EndpointId, Place)> {
 const LOCKS: &str = "locks";
 const TEMPLATES: &str = "templates";
 const IPAM: &str = "ipam";
+const IDENTITIES: &str = "identities";
 const ATTACHMENTS: &str = "attachments";
 const CLANG: &str = "clang.json";
 
@@ -142,6 +143,11 @@ impl StateLayout {
     pub fn ipam(&self) -> PathBuf {
         self.root.join(IPAM)
     }
+
+    /// The numbers of label sets.
+    pub fn identities(&self) -> PathBuf {
+        self.root.join(IDENTITIES)
+    }
 }
 
 #[cfg(test)]
@@ -197,6 +203,7 @@ mod tests {
             StateLayout::locks,
             StateLayout::templates,
             StateLayout::ipam,
+            StateLayout::identities,
             StateLayout::clang,
         ] {
             let path = path(&StateLayout::new("/s"));

@@ -1,12 +1,14 @@
 //! What killed processes left in the state root under names of their own.
 
 use std::fs;
+use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use super::error::StateError;
-use super::layout::FolderName;
+use super::layout::{FolderName, Place};
 use super::store::Store;
+use crate::endpoint::EndpointId;
 use crate::whole_file::{self, FileError};
 
 /// Longer than any compile may take (`[clang] timeout_seconds` is an hour at most).
@@ -40,7 +42,38 @@ impl Store {
                 swept.push(entry.path());
             }
         }
+        if !dry_run {
+            self.sweep_locks()?;
+        }
         swept.sort_unstable();
         Ok(swept)
+    }
+
+    /// Removes the lock files of ids that nobody has and nobody works on: a process that is killed leaves
+    /// its own, and no later one need ever come to that id.
+    pub fn sweep_locks(&self) -> Result<(), StateError> {
+        for id in self.locked_ids()? {
+            let live = self.layout().folder(id, Place::Live);
+            if live.symlink_metadata().is_err() {
+                self.reap(id)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn locked_ids(&self) -> Result<Vec<EndpointId>, StateError> {
+        let folder = self.layout().locks();
+        let list = || -> io::Result<Vec<EndpointId>> {
+            let mut ids = Vec::new();
+            for entry in fs::read_dir(&folder)? {
+                let name = entry?.file_name();
+                ids.extend(name.to_str().and_then(|name| EndpointId::parse(name).ok()));
+            }
+            Ok(ids)
+        };
+        match list() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            listed => Ok(listed.map_err(FileError::of("list", &folder))?),
+        }
     }
 }

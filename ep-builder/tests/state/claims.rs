@@ -199,3 +199,21 @@ fn a_build_that_is_given_up_gives_the_id_back() {
     drop(own.claim_id(id(9)).unwrap());
     assert_eq!(own.names(), ["locks"]);
 }
+
+#[test]
+fn lock_files_of_the_dead_are_swept() {
+    let own = OwnStore::with(3, 1);
+    let held = own.claim_id(id(4)).unwrap();
+    let locks = own.layout().locks();
+    for number in [id(3), id(5), id(6)] {
+        overwrite(&own.layout().lock(number), b"7");
+    }
+    fs::write(locks.join("stranger"), b"").unwrap();
+    own.sweep(true).unwrap();
+    assert_eq!(names(&locks).len(), 5);
+    own.sweep(false).unwrap();
+    // Of a live endpoint, of a claim that is under way, and not ours.
+    assert_eq!(names(&locks), ["00003", "00004", "stranger"]);
+    drop(held);
+    OwnStore::new().sweep_locks().unwrap();
+}

@@ -15,7 +15,7 @@ use crate::common::{
 };
 
 /// Runs `body` on a small tmpfs that no other process sees.
-fn on_small_tmpfs(test: &str, body: fn(&Path)) {
+pub(crate) fn on_small_tmpfs(test: &str, body: fn(&Path)) {
     if let Some(folder) = inside_child() {
         mount(
             &["-t", "tmpfs", "-o", "size=64k,mode=700", "tmpfs"],
@@ -35,7 +35,7 @@ fn on_small_tmpfs(test: &str, body: fn(&Path)) {
     );
 }
 
-fn mount(arguments: &[&str], folder: &Path) {
+pub(crate) fn mount(arguments: &[&str], folder: &Path) {
     let status = Command::new("mount")
         .args(arguments)
         .arg(folder)
@@ -107,7 +107,7 @@ fn a_full_disk_leaves_the_old_state() {
 }
 
 /// Takes all the room there is.
-fn fill(path: &Path) {
+pub(crate) fn fill(path: &Path) {
     let mut file = fs::File::create(path).unwrap();
     while file.write_all(&[0; 512]).is_ok() {}
 }

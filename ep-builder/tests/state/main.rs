@@ -11,4 +11,8 @@ mod disk;
 #[cfg(test)]
 mod generations;
 #[cfg(test)]
+mod identities;
+#[cfg(test)]
+mod identity_damage;
+#[cfg(test)]
 mod listing;

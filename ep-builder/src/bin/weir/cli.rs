@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use ep_builder::endpoint::EndpointId;
+use ep_builder::identity::LAST;
 
 use crate::endpoint::Prove;
 use crate::screen::Format;
@@ -48,6 +49,9 @@ pub(crate) enum Command {
     /// The endpoints of this node
     #[command(subcommand)]
     Endpoint(Endpoint),
+    /// The numbers of label sets, by which policy knows the pods
+    #[command(subcommand)]
+    Identity(Identity),
     /// The maps of the datapath, as the kernel has them
     #[command(subcommand)]
     Map(Map),
@@ -56,7 +60,7 @@ pub(crate) enum Command {
     Bpf(Bpf),
     /// Show what the datapath reports, as it happens
     Monitor(Monitor),
-    /// Remove what killed processes left behind, and templates that nobody uses
+    /// Remove what killed processes left behind, and templates and identities that nobody uses
     Gc {
         /// Only say what would be removed
         #[arg(long)]
@@ -186,6 +190,22 @@ pub(crate) struct EndpointCompile {
     /// Keep the result in the state folder as the endpoint's next generation
     #[arg(long, conflicts_with = "direct")]
     pub(crate) save: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Identity {
+    /// List the identities, their labels, and the endpoints that have them
+    List {
+        /// The reserved ones, too, which `-o wide` always shows
+        #[arg(long)]
+        reserved: bool,
+    },
+    /// Show one identity
+    Get {
+        /// Its number
+        #[arg(value_parser = clap::value_parser!(u32).range(1..=i64::from(LAST)))]
+        id: u32,
+    },
 }
 
 #[derive(Subcommand)]

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use ep_builder::cache::CacheError;
 use ep_builder::compile::CompileError;
 use ep_builder::error::{Error, chain};
+use ep_builder::identity::IdentityError;
 use ep_builder::lifecycle::LifecycleError;
 use ep_builder::load::LoadError;
 use ep_builder::lock::LockError;
@@ -30,6 +31,9 @@ pub(crate) enum Failure {
     /// The state folder.
     #[error(transparent)]
     State(#[from] StateError),
+    /// The numbers of label sets.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// A map of the datapath.
     #[error(transparent)]
     Maps(#[from] MapsError),
@@ -82,7 +86,9 @@ impl From<CacheError> for Failure {
 impl From<LifecycleError> for Failure {
     fn from(error: LifecycleError) -> Self {
         match error {
-            LifecycleError::Taken { .. } | LifecycleError::Haunted { .. } => Self::Input(error.to_string()),
+            LifecycleError::Taken { .. } | LifecycleError::Haunted { .. } => {
+                Self::Input(error.to_string())
+            }
             LifecycleError::Build(error) => error.into(),
             LifecycleError::State(error) => error.into(),
             LifecycleError::Load(error) => error.into(),
@@ -116,11 +122,12 @@ impl Failure {
             Self::File(error) if error.is_not_found() => 4,
             Self::Build(error) => build_code(error),
             Self::Monitored(LockError::Busy { .. })
+            | Self::Identity(IdentityError::Locked { .. })
             | Self::State(StateError::Locked {
                 source: LockError::Busy { .. },
                 ..
             }) => 6,
-            Self::State(_) => 7,
+            Self::State(_) | Self::Identity(_) => 7,
             Self::Load(_) => 8,
             Self::Prove(error) if matches!(**error, ProveError::Replacement { .. }) => 8,
             Self::Input(_)
@@ -139,6 +146,7 @@ impl Failure {
             Self::Settings(error) => error.advice(),
             Self::Build(error) => error.advice(),
             Self::State(error) => error.advice(),
+            Self::Identity(error) => error.advice(),
             Self::Maps(error) => error.advice(),
             Self::Load(error) => error.advice(),
             Self::Prove(error) => error.advice(),

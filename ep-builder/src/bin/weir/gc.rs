@@ -1,13 +1,18 @@
-//! `weir gc`: what killed processes left, and templates nobody uses.
+//! `weir gc`: what killed processes left, and templates and identities nobody uses.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
+use ep_builder::error::chain;
+use ep_builder::identity::KEEP_UNUSED;
+use ep_builder::lifecycle::Removal;
 use ep_builder::state::{Entry, Status};
 use serde::Serialize;
 
 use crate::failure::Failure;
+use crate::identity::identities;
 use crate::node::Node;
-use crate::screen::{Columns, Screen};
+use crate::screen::{Columns, Screen, talk};
 use crate::template;
 
 /// Something that was, or would be, removed.
@@ -25,6 +30,8 @@ impl Removed {
 
 pub(crate) fn run(node: &Node, dry_run: bool, screen: &Screen) -> Result<(), Failure> {
     let mut removed = endpoints(node, dry_run)?;
+    removed.extend(orphans(node, dry_run)?);
+    removed.extend(unused_identities(node, dry_run)?);
     removed.extend(template::collect(
         node,
         node.settings.cache.keep_unused,
@@ -58,6 +65,40 @@ fn endpoints(node: &Node, dry_run: bool) -> Result<Vec<Removed>, Failure> {
     };
     removed.extend(store.sweep(dry_run)?.into_iter().map(temporary));
     Ok(removed)
+}
+
+/// What the kernel still has of endpoints that the disk knows nothing of.
+fn orphans(node: &Node, dry_run: bool) -> Result<Vec<Removed>, Failure> {
+    let store = node.store()?;
+    let removal = Removal::new(&node.settings, &store);
+    let ids = if dry_run {
+        removal.orphans()?
+    } else {
+        removal.remove_orphans()?
+    };
+    let lost = |id| Removed::new(format!("maps of endpoint {id}"), "pinned, and without a folder");
+    Ok(ids.into_iter().map(lost).collect())
+}
+
+/// Identities that no record names, in whichever folder: what was live may be rolled back to.
+fn unused_identities(node: &Node, dry_run: bool) -> Result<Vec<Removed>, Failure> {
+    let records = node.store()?.records()?;
+    if let Some(reason) = records.unreadable.first() {
+        talk(&format!(
+            "note: identities are kept, because one may be in use by a record that cannot be read: {}",
+            chain(reason)
+        ));
+        return Ok(Vec::new());
+    }
+    let in_use: HashSet<u32> = records
+        .kept
+        .iter()
+        .map(|(_, record)| record.endpoint.identity)
+        .collect();
+    let is_used = |number| in_use.contains(&number);
+    let collected = identities(node)?.collect(is_used, KEEP_UNUSED, dry_run)?;
+    let removed = |number| Removed::new(format!("identity {number}"), "no endpoint has it");
+    Ok(collected.into_iter().map(removed).collect())
 }
 
 pub(crate) fn show(removed: &[Removed], screen: &Screen) -> Result<(), Failure> {

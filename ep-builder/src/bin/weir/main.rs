@@ -6,6 +6,7 @@ mod cli;
 mod endpoint;
 mod failure;
 mod gc;
+mod identity;
 mod map;
 mod monitor;
 mod node;
@@ -42,6 +43,7 @@ fn run(cli: &Cli, screen: &Screen) -> Result<ExitCode, Failure> {
         }
         Command::Template(command) => return template::run(command, &node()?, screen),
         Command::Endpoint(command) => return endpoint::run(command, &node()?, screen),
+        Command::Identity(command) => identity::run(command, &node()?, screen)?,
         Command::Map(command) => map::run(command, &node()?, screen)?,
         Command::Bpf(command) => bpf::run(command, &node()?, screen)?,
         Command::Monitor(arguments) => monitor::run(arguments, &node()?, screen)?,

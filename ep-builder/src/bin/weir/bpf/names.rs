@@ -2,29 +2,17 @@
 
 use ep_builder::error::chain;
 use ep_builder::events::Vocabulary;
+use ep_builder::identity::reserved_name;
 use ep_builder::sources::Sources;
 
 use crate::node::Node;
 use crate::screen::talk;
 
-/// The identities that have a meaning of their own; those of pods begin at 256.
-const RESERVED: [(u32, &str); 8] = [
-    (0, "any"),
-    (1, "host"),
-    (2, "world"),
-    (3, "unmanaged"),
-    (4, "health"),
-    (5, "init"),
-    (6, "remote-node"),
-    (7, "kube-apiserver"),
-];
-
 /// An identity with its name, if it has one.
 pub(crate) fn identity(number: u32) -> String {
-    match RESERVED.iter().find(|(this, _)| *this == number) {
-        Some((_, name)) => format!("{number} ({name})"),
-        None => number.to_string(),
-    }
+    // In a rule, no identity is every one.
+    let name = reserved_name(number).or((number == 0).then_some("any"));
+    name.map_or_else(|| number.to_string(), |name| format!("{number} ({name})"))
 }
 
 /// A value, or a dash.

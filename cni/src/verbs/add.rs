@@ -1,0 +1,273 @@
+//! ADD: wires a pod, or leaves nothing behind.
+
+use std::path::Path;
+
+use ep_builder::builder::Obtained;
+use ep_builder::endpoint::{Endpoint, EndpointId, Labels, NetworkIds};
+use ep_builder::identity::Identities;
+use ep_builder::lifecycle::Endpoints;
+use ep_builder::state::Claim;
+
+use super::addresses::Addresses;
+use super::mac::{self, End, Macs};
+use super::node::Node;
+use super::teardown::tear_down;
+use super::{answer, failures, labels};
+use crate::attachments::{Found, Note, Stage, Wired};
+use crate::error::{Error, Failure, Kind};
+use crate::log::CallLog;
+use crate::net::{Netns, Owner, Pair, PairSpec, Plan, Wire};
+use crate::reply::Reply;
+use crate::request::{Add, Environment};
+use crate::result::Outcome;
+use crate::version::Version;
+
+/// An ADD under way: everything is open, nothing is made.
+struct Wiring<'a> {
+    request: &'a Add,
+    node: &'a Node,
+    endpoints: Endpoints<'a>,
+    addresses: Addresses<'a>,
+    wire: Wire<'a>,
+    mtu: u32,
+}
+
+/// Who the endpoint is. Dropped, it gives its id back.
+struct Named {
+    claim: Claim,
+    identity: u32,
+    labels: Labels,
+}
+
+/// What it gets.
+struct Planned {
+    plan: Plan,
+    macs: Macs,
+    outcome: Outcome,
+    reply: Reply,
+}
+
+/// Wires a pod and answers with what it got.
+pub(crate) fn add(
+    request: &Add,
+    environment: &Environment,
+    log: &mut CallLog,
+) -> Result<Reply, Error> {
+    answer::refuse_unsupported(&request.conf)?;
+    let netns = Netns::open(Path::new(&request.netns), request.own_netns_is_fine);
+    let netns = netns.map_err(failures::net("use the pod's network namespace"))?;
+    let node = Node::open(request.conf.common.settings.as_deref(), log)?;
+    let lock = node.attachments.lock(&request.attachment);
+    let _lock = lock.map_err(failures::attachments)?;
+    let builder = node.builder()?;
+    let wire = Wire::open(&netns).map_err(failures::net("wire the pod"))?;
+    let wiring = Wiring {
+        request,
+        node: &node,
+        endpoints: Endpoints::new(&builder, &node.store),
+        addresses: Addresses::for_pod(&node, request, environment),
+        mtu: mtu(request, &wire)?,
+        wire,
+    };
+    wiring.clear_leftovers(log)?;
+    // First, so that a compile error leaves no link, no address and no note.
+    let options = &node.settings.endpoint.options;
+    let template = wiring.endpoints.template(options, &mut log.timeline);
+    let template = template.map_err(failures::lifecycle("get the datapath's template"))?;
+    wiring.note(Stage::Begun)?;
+    wiring
+        .wire_up(template, log)
+        .or_else(|error| wiring.undo(error, log))
+}
+
+fn mtu(request: &Add, wire: &Wire<'_>) -> Result<u32, Failure> {
+    match request.conf.mtu {
+        Some(mtu) => Ok(mtu),
+        None => wire
+            .host()
+            .default_mtu()
+            .map_err(failures::net("find the MTU")),
+    }
+}
+
+impl Wiring<'_> {
+    /// A pod that is wired stays as it is; what a killed ADD left goes.
+    fn clear_leftovers(&self, log: &mut CallLog) -> Result<(), Failure> {
+        let attachment = &self.request.attachment;
+        let found = self
+            .node
+            .attachments
+            .read(attachment)
+            .map_err(failures::attachments)?;
+        let link = self.wire.host().find(&attachment.host_name());
+        let link = link.map_err(failures::net("look for the pod's link"))?;
+        let exists = |what: String| {
+            Failure::new(Kind::InterfaceExists, what).advice("the runtime must DEL it first")
+        };
+        match (&found, link.as_ref().map(|link| (link, link.owner()))) {
+            (Found::Nothing, None) => return Ok(()),
+            (
+                Found::Note(Note {
+                    stage: Stage::Wired(wired),
+                    ..
+                }),
+                _,
+            ) => {
+                return Err(exists(format!(
+                    "cannot wire {} of container {} again: it is endpoint {}",
+                    attachment.ifname, attachment.container, wired.endpoint
+                )));
+            }
+            (_, Some((link, Owner::Foreign))) => {
+                return Err(exists(format!(
+                    "cannot wire the pod: the link {} is there already and is not ours",
+                    link.name
+                )));
+            }
+            _ => {}
+        }
+        log.notice("an earlier ADD was cut short: what it left is removed first");
+        self.tear_down(log)
+    }
+
+    fn tear_down(&self, log: &mut CallLog) -> Result<(), Failure> {
+        let attachment = &self.request.attachment;
+        tear_down(self.node, attachment, log, |known| {
+            self.addresses.release(attachment, known)
+        })
+    }
+
+    fn note(&self, stage: Stage) -> Result<(), Failure> {
+        let note = Note {
+            attachment: self.request.attachment.clone(),
+            netns: self.request.netns.clone().into(),
+            stage,
+        };
+        self.node
+            .attachments
+            .write(&note)
+            .map_err(failures::attachments)
+    }
+
+    /// The steps that make something; any of them may fail, and then all are undone.
+    fn wire_up(&self, template: Obtained, log: &mut CallLog) -> Result<Reply, Error> {
+        let named = self.name()?;
+        log.timeline.mark("claim");
+        let planned = self.plan()?;
+        log.timeline.mark("addresses");
+        let pair = self.create_pair(named.claim.id(), &planned)?;
+        log.timeline.mark("pair");
+        let endpoint = self.endpoint(&named, &planned, &pair)?;
+        let attached =
+            self.endpoints
+                .attach_first(named.claim, template, &endpoint, &mut log.timeline);
+        let attached = attached.map_err(failures::lifecycle("attach the pod's programs"))?;
+        attached
+            .notices
+            .into_iter()
+            .for_each(|notice| log.notice(notice));
+        // Only now: no packet passes before there is a program to judge it.
+        self.wire
+            .bring_up(&pair, &planned.plan)
+            .map_err(failures::net("bring the pod's link up"))?;
+        log.timeline.mark("up");
+        self.note(Stage::Wired(Wired {
+            endpoint: endpoint.id,
+            addresses: planned.plan.addresses,
+            result: planned.outcome.encode(Version::NEWEST)?,
+            condemned: false,
+        }))?;
+        log.timeline.mark("note");
+        Ok(planned.reply)
+    }
+
+    /// Who the endpoint is.
+    fn name(&self) -> Result<Named, Failure> {
+        let labels = labels::labels(&self.request.arguments, &self.request.conf)?;
+        let identities = Identities::open(&self.node.settings.paths.state_dir);
+        let identity = identities.and_then(|identities| identities.acquire(&labels));
+        let claim = self.endpoints.claim();
+        Ok(Named {
+            identity: identity.map_err(failures::identity)?,
+            claim: claim.map_err(failures::lifecycle("claim an id for the endpoint"))?,
+            labels,
+        })
+    }
+
+    /// What it gets.
+    fn plan(&self) -> Result<Planned, Error> {
+        let request = self.request;
+        let given = self.addresses.reserve(&request.attachment)?;
+        let plan = Plan::new(&given, self.mtu).map_err(failures::plan)?;
+        let host_name = request.attachment.host_name();
+        let macs = Macs {
+            host: mac::of(&host_name, End::Host),
+            pod: request
+                .conf
+                .wishes
+                .mac
+                .unwrap_or_else(|| mac::of(&host_name, End::Pod)),
+        };
+        let outcome = answer::outcome(request, given, macs, self.mtu);
+        // Now, while nothing is made that the oldest versions cannot tell of.
+        let reply = Reply::result(&outcome, request.conf.common.version)?;
+        Ok(Planned {
+            plan,
+            macs,
+            outcome,
+            reply,
+        })
+    }
+
+    fn create_pair(&self, id: EndpointId, planned: &Planned) -> Result<Pair, Failure> {
+        let attachment = &self.request.attachment;
+        let spec = PairSpec {
+            host_name: &attachment.host_name(),
+            host_mac: planned.macs.host,
+            alias: &attachment.alias(id),
+            pod_name: attachment.ifname.as_str(),
+            pod_mac: planned.macs.pod,
+            mtu: self.mtu,
+            has_ipv6: planned.plan.has_ipv6(),
+        };
+        self.wire
+            .create_pair(&spec)
+            .map_err(failures::net("make the pod's link"))
+    }
+
+    fn endpoint(&self, named: &Named, planned: &Planned, pair: &Pair) -> Result<Endpoint, Failure> {
+        let (request, attachment) = (self.request, &self.request.attachment);
+        Ok(Endpoint {
+            id: named.claim.id(),
+            container_id: attachment.container.to_string(),
+            container_name: labels::container_name(&request.arguments).to_owned(),
+            ifname: attachment.ifname.to_string(),
+            host_ifname: pair.host_name.clone(),
+            host_ifindex: pair.host_ifindex,
+            mac: planned.macs.pod,
+            host_mac: planned.macs.host,
+            ipv4: answer::only_ipv4(&planned.plan.addresses)?,
+            ipv6: answer::only_ipv6(&planned.plan.addresses)?,
+            identity: named.identity,
+            labels: named.labels.clone(),
+            options: self.node.settings.endpoint.options.clone(),
+            verdict_log_filter: 0,
+            pod: labels::pod(&request.arguments),
+            network: NetworkIds {
+                network_id: attachment.network.to_string(),
+                attachment_id: String::new(),
+            },
+        })
+    }
+
+    fn undo(&self, error: Error, log: &mut CallLog) -> Result<Reply, Error> {
+        log.timeline.mark("failed");
+        match self.tear_down(log) {
+            Ok(()) => Err(error),
+            Err(undo) => Err(Failure::new(Kind::UndoFailed, error.message())
+                .source(undo)
+                .advice("what is left goes with the DEL of this container")
+                .into()),
+        }
+    }
+}

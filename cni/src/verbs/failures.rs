@@ -1,0 +1,147 @@
+//! From the errors of the parts to failures of a command: one place decides what each means to a runtime.
+
+use ep_builder::cache::CacheError;
+use ep_builder::error::Error as BuildError;
+use ep_builder::identity::IdentityError;
+use ep_builder::lifecycle::LifecycleError;
+use ep_builder::load::LoadError;
+use ep_builder::lock::LockError;
+use ep_builder::maps::MapsError;
+use ep_builder::settings::SettingsError;
+use ep_builder::state::StateError;
+
+use crate::attachments::AttachmentsError;
+use crate::error::{Failure, Kind};
+use crate::net::{Class, NetError, PlanError};
+
+/// Another process has it: the next attempt may find it free.
+const LATER: &str = "try again";
+
+fn with(failure: Failure, advice: Option<&str>) -> Failure {
+    match advice {
+        Some(advice) => failure.advice(advice),
+        None => failure,
+    }
+}
+
+/// The node's configuration.
+pub(super) fn settings(error: SettingsError) -> Failure {
+    let advice = error.advice();
+    let failure = Failure::new(Kind::Config, "cannot use the configuration of this node");
+    with(failure.source(error), advice)
+}
+
+/// The notes of attachments.
+pub(super) fn attachments(error: AttachmentsError) -> Failure {
+    match error {
+        AttachmentsError::Busy { .. } => Failure::new(Kind::TryAgain, "cannot begin")
+            .source(error)
+            .advice(LATER),
+        AttachmentsError::File(_) => {
+            Failure::new(Kind::Io, "cannot keep what is known of the attachment").source(error)
+        }
+    }
+}
+
+/// The state folder.
+pub(super) fn state(attempted: &'static str) -> impl Fn(StateError) -> Failure {
+    move |error| {
+        let kind = match &error {
+            StateError::Locked {
+                source: LockError::Busy { .. },
+                ..
+            } => Kind::TryAgain,
+            _ => Kind::Io,
+        };
+        let advice = error.advice();
+        with(
+            Failure::new(kind, format!("cannot {attempted}")).source(error),
+            advice,
+        )
+    }
+}
+
+/// The template or the object.
+pub(super) fn build(error: BuildError) -> Failure {
+    let kind = match &error {
+        BuildError::Cache(CacheError::Lock(LockError::Busy { .. })) => Kind::TryAgain,
+        BuildError::Shape(_) => Kind::Config,
+        BuildError::File(_) => Kind::Io,
+        _ => Kind::Refused,
+    };
+    let advice = error.advice();
+    with(
+        Failure::new(kind, "cannot build the endpoint's programs").source(error),
+        advice,
+    )
+}
+
+/// The endpoint.
+pub(super) fn lifecycle(attempted: &'static str) -> impl Fn(LifecycleError) -> Failure {
+    move |error| match error {
+        LifecycleError::Build(error) => build(error),
+        LifecycleError::State(error) => state(attempted)(error),
+        LifecycleError::Load(error) => load(attempted, error),
+        LifecycleError::Maps(error) => maps(attempted, error),
+        LifecycleError::Taken { .. } | LifecycleError::Haunted { .. } => {
+            Failure::new(Kind::Refused, format!("cannot {attempted}")).source(error)
+        }
+    }
+}
+
+fn load(attempted: &str, error: LoadError) -> Failure {
+    let kind = match &error {
+        LoadError::NoBpffs { .. } | LoadError::File(_) => Kind::Io,
+        _ => Kind::Refused,
+    };
+    let advice = error.advice();
+    with(
+        Failure::new(kind, format!("cannot {attempted}")).source(error),
+        advice,
+    )
+}
+
+fn maps(attempted: &str, error: MapsError) -> Failure {
+    let advice = error.advice();
+    with(
+        Failure::new(Kind::Refused, format!("cannot {attempted}")).source(error),
+        advice,
+    )
+}
+
+/// The endpoint's identity.
+pub(super) fn identity(error: IdentityError) -> Failure {
+    let kind = match &error {
+        IdentityError::Locked {
+            source: LockError::Busy { .. },
+            ..
+        } => Kind::TryAgain,
+        _ => Kind::Io,
+    };
+    let advice = error.advice();
+    with(
+        Failure::new(kind, "cannot number the pod's labels").source(error),
+        advice,
+    )
+}
+
+/// Links and namespaces.
+pub(super) fn net(attempted: &'static str) -> impl Fn(NetError) -> Failure {
+    move |error| {
+        let kind = match error.class() {
+            Class::Namespace => Kind::Netns,
+            Class::Exists => Kind::InterfaceExists,
+            _ => Kind::Refused,
+        };
+        let advice = error.advice();
+        with(
+            Failure::new(kind, format!("cannot {attempted}")).source(error),
+            advice,
+        )
+    }
+}
+
+/// Addresses and routes that do not fit together.
+pub(super) fn plan(error: PlanError) -> Failure {
+    Failure::new(Kind::Config, "cannot plan the pod's addresses and routes").source(error)
+}

@@ -1,0 +1,79 @@
+//! Killing a command at every place there is, and what must be left.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Write;
+
+use ep_builder::endpoint::EndpointId;
+use weir_tests::Lab;
+use weir_tests::residue::{Snapshot, ids_on};
+use weir_tests::trace::Traced;
+
+/// So many defects say what is wrong; the rest would repeat them.
+const ENOUGH: usize = 12;
+
+/// Kills a command at its first place, its second, and so on to its end: `attempt` makes everything ready,
+/// runs the command with that place, cleans up, and says what was wrong. The end is found by coming to it,
+/// not by a count made before, so a run with more calls than the last one is killed at those too.
+pub(crate) fn at_every_place(
+    what: &str,
+    mut attempt: impl FnMut(usize) -> (Traced, Option<String>),
+) {
+    let mut defects = Vec::new();
+    for place in 0.. {
+        let (traced, defect) = attempt(place);
+        let killed = traced
+            .killed_before
+            .map_or("at its end".to_owned(), |call| format!("before {call}"));
+        let is_end = traced.finished.code.is_some();
+        defects.extend(defect.map(|defect| format!("{what}, place {place}, {killed}:\n{defect}")));
+        if is_end || defects.len() == ENOUGH {
+            tell(&format!("{what}: killed at {place} places\n"));
+            break;
+        }
+    }
+    assert!(defects.is_empty(), "\n{}", defects.join("\n"));
+}
+
+/// To the log of the run, past the test library, which shows nothing of a test that passed.
+pub(crate) fn tell(line: &str) {
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
+}
+
+/// What a node was before, and the ids that have been seen since.
+pub(crate) struct Watch<'a> {
+    lab: &'a Lab,
+    pods: Vec<&'a File>,
+    before: Snapshot,
+    ids: BTreeSet<EndpointId>,
+}
+
+impl<'a> Watch<'a> {
+    /// From now on.
+    pub(crate) fn new(lab: &'a Lab, pods: &[&'a File]) -> Self {
+        Self {
+            lab,
+            pods: pods.to_vec(),
+            before: Snapshot::thorough(lab, pods),
+            ids: BTreeSet::new(),
+        }
+    }
+
+    /// Remembers the endpoints that are there now: what is left of them is looked for later.
+    pub(crate) fn note_ids(&mut self) {
+        self.ids.extend(ids_on(self.lab));
+    }
+
+    /// What is left.
+    pub(crate) fn residue(&self) -> Option<String> {
+        let change = Snapshot::of(self.lab, &self.pods, &self.ids).since(&self.before);
+        change.map(|change| change.to_string())
+    }
+
+    /// Asserts that nothing is left of any endpoint there could have been.
+    #[track_caller]
+    pub(crate) fn assert_nothing(&self) {
+        let change = Snapshot::thorough(self.lab, &self.pods).since(&self.before);
+        assert!(change.is_none(), "left behind:\n{}", change.unwrap());
+    }
+}

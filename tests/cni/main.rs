@@ -1,0 +1,11 @@
+//! weir-cni killed, starved and lied to: whatever happens to a call, the next DEL or GC leaves nothing of it.
+//! Each test is a node of its own, with a state root in memory, and pods that only it can name.
+
+#[cfg(test)]
+mod endpoint;
+#[cfg(test)]
+mod kill;
+#[cfg(test)]
+mod snapshot;
+#[cfg(test)]
+mod verbs;

@@ -1,0 +1,247 @@
+//! Stops a process before a system call, and kills it there.
+//!
+//! Only the entry of a call is a place to kill at. A process that dies there has done all calls before and not
+//! this one: the kernel looks for a deadly signal before it carries a traced call out, and gives it up
+//! (`ptrace_report_syscall_entry`, then `syscall_trace_enter`). What a process does between two calls nobody
+//! else can see, so dying at the exit of call N leaves what dying at the entry of call N+1 leaves.
+//!
+//! For the same reason a call that changes nothing outside of the process is no place of its own: whoever
+//! dies before it leaves what it leaves before the next call that does. [`Call::is_harmless`] is the list;
+//! with `WEIR_KILL_ALL=1` every call counts.
+#![expect(
+    unsafe_code,
+    reason = "a child asks to be traced before it is another program; a union is read"
+)]
+
+mod call;
+
+use std::collections::BTreeSet;
+use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::libc::{PTRACE_SYSCALL_INFO_ENTRY, ptrace_syscall_info};
+use nix::sys::ptrace::{self, Options};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+pub use call::Call;
+
+use crate::Finished;
+
+/// Far longer than a traced call of a plugin takes: it ends a hang.
+const DEADLINE: Duration = Duration::from_mins(2);
+
+/// What became of a traced process and its children.
+#[derive(Clone, Debug)]
+pub struct Traced {
+    /// The call it was killed before; none if it came to its end.
+    pub killed_before: Option<Call>,
+    /// How it ended, and what it had said.
+    pub finished: Finished,
+    /// The places it came by.
+    pub points: usize,
+}
+
+/// Which calls are places to kill at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Places {
+    /// Those that others can notice.
+    Effects,
+    /// All.
+    Every,
+}
+
+impl Places {
+    /// As `WEIR_KILL_ALL` says.
+    pub fn from_environment() -> Self {
+        match std::env::var_os("WEIR_KILL_ALL") {
+            Some(value) if !value.is_empty() && value != "0" => Self::Every,
+            _ => Self::Effects,
+        }
+    }
+
+    fn has(self, call: &Call) -> bool {
+        self == Self::Every || !call.is_harmless()
+    }
+}
+
+/// Runs a command, and kills it and its children at the place with this number if it comes that far.
+///
+/// stdin is a file that holds `input`. The calling thread is the tracer, so tests may do this side by side.
+pub fn run(command: &mut Command, input: &[u8], places: Places, kill_at: Option<usize>) -> Traced {
+    let (mut stdout, mut stderr) = (scratch(b""), scratch(b""));
+    let share = |file: &std::fs::File| Stdio::from(file.try_clone().expect("a file can be shared"));
+    command
+        .stdin(scratch(input))
+        .stdout(share(&stdout))
+        .stderr(share(&stderr));
+    let leader = start(command);
+    let (still_running, alarm) = channel::<()>();
+    let guard = thread::spawn(move || {
+        if alarm.recv_timeout(DEADLINE) == Err(RecvTimeoutError::Timeout) {
+            kill(leader, Signal::SIGKILL).unwrap_or_default();
+        }
+    });
+    let mut tracer = Tracer {
+        leader,
+        places,
+        kill_at,
+        points: 0,
+        known: BTreeSet::from([leader]),
+        killed_before: None,
+    };
+    let code = tracer.follow();
+    drop(still_running);
+    guard.join().expect("the guard ends");
+    let finished = Finished {
+        code,
+        stdout: text(&mut stdout),
+        stderr: text(&mut stderr),
+    };
+    assert!(
+        code.is_some() || tracer.killed_before.is_some(),
+        "{command:?} died of a signal that was not ours, or did not end: {finished:?}"
+    );
+    Traced {
+        killed_before: tracer.killed_before,
+        finished,
+        points: tracer.points,
+    }
+}
+
+fn scratch(bytes: &[u8]) -> std::fs::File {
+    let mut file = tempfile::tempfile().expect("a temporary file can be made");
+    std::io::Write::write_all(&mut file, bytes).expect("a temporary file can be written");
+    file.seek(SeekFrom::Start(0))
+        .expect("a file has a beginning");
+    file
+}
+
+fn text(file: &mut std::fs::File) -> String {
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(0))
+        .expect("a file has a beginning");
+    file.read_to_end(&mut bytes).expect("a file can be read");
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Starts a command that stops as soon as it is the program.
+fn start(command: &mut Command) -> Pid {
+    // SAFETY: between fork and exec this makes one system call and allocates nothing.
+    unsafe { command.pre_exec(|| ptrace::traceme().map_err(std::io::Error::from)) };
+    let child = command
+        .spawn()
+        .unwrap_or_else(|e| panic!("cannot start {command:?}: {e}"));
+    let leader = Pid::from_raw(child.id().cast_signed());
+    let stopped = waitpid(leader, Some(WaitPidFlag::__WALL)).expect("a child can be waited for");
+    assert_eq!(
+        stopped,
+        WaitStatus::Stopped(leader, Signal::SIGTRAP),
+        "{command:?}"
+    );
+    let options = Options::PTRACE_O_TRACESYSGOOD
+        | Options::PTRACE_O_EXITKILL
+        | Options::PTRACE_O_TRACECLONE
+        | Options::PTRACE_O_TRACEFORK
+        | Options::PTRACE_O_TRACEVFORK
+        | Options::PTRACE_O_TRACEEXEC;
+    ptrace::setoptions(leader, options).expect("a tracee takes options");
+    resume(leader, None);
+    leader
+}
+
+/// One that has died meanwhile is waited for in its turn.
+fn resume(thread: Pid, signal: Option<Signal>) {
+    match ptrace::syscall(thread, signal) {
+        Ok(()) | Err(Errno::ESRCH) => {}
+        Err(error) => panic!("a stopped thread cannot go on: {error}"),
+    }
+}
+
+struct Tracer {
+    leader: Pid,
+    places: Places,
+    kill_at: Option<usize>,
+    points: usize,
+    /// Threads that have been seen: the first stop of a new one is no signal for it.
+    known: BTreeSet<Pid>,
+    killed_before: Option<Call>,
+}
+
+impl Tracer {
+    /// Until the last of them is gone. Returns the exit code of the first.
+    fn follow(&mut self) -> Option<i32> {
+        let mut code = None;
+        loop {
+            // Only what this thread started: other tests have children too.
+            let flags = WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD;
+            match waitpid(None, Some(flags)) {
+                Ok(WaitStatus::Exited(thread, status)) if thread == self.leader => {
+                    code = Some(status)
+                }
+                Ok(status) => self.step(status),
+                Err(Errno::ECHILD) => return code,
+                Err(Errno::EINTR) => {}
+                Err(error) => panic!("tracees cannot be waited for: {error}"),
+            }
+        }
+    }
+
+    fn step(&mut self, status: WaitStatus) {
+        let (thread, signal) = match status {
+            WaitStatus::PtraceSyscall(thread) => {
+                self.look(thread);
+                (thread, None)
+            }
+            WaitStatus::PtraceEvent(thread, ..) => (thread, None),
+            WaitStatus::Stopped(thread, Signal::SIGSTOP) if self.known.insert(thread) => {
+                (thread, None)
+            }
+            WaitStatus::Stopped(thread, signal) => (thread, Some(signal)),
+            _ => return,
+        };
+        if self.killed_before.is_some() {
+            // A child that was made just before.
+            kill(thread, Signal::SIGKILL).unwrap_or_default();
+        } else {
+            resume(thread, signal);
+        }
+    }
+
+    /// Counts the call that a thread is about to make, and kills all of them if it is the one.
+    fn look(&mut self, thread: Pid) {
+        let Ok(info) = ptrace::syscall_info(thread) else {
+            return; // Gone meanwhile.
+        };
+        let Some(call) = entered(thread, &info) else {
+            return;
+        };
+        if self.killed_before.is_some() || !self.places.has(&call) {
+            return;
+        }
+        if self.kill_at == Some(self.points) {
+            // While it stands still: the dead have no memory.
+            self.killed_before = Some(call.with_details());
+            for known in &self.known {
+                kill(*known, Signal::SIGKILL).unwrap_or_default();
+            }
+        } else {
+            self.points += 1;
+        }
+    }
+}
+
+fn entered(thread: Pid, info: &ptrace_syscall_info) -> Option<Call> {
+    // SAFETY: `op` says that the kernel filled this variant.
+    let entry = (info.op == PTRACE_SYSCALL_INFO_ENTRY).then(|| unsafe { info.u.entry });
+    entry.map(|entry| Call::new(thread, entry.nr, entry.args))
+}
+
+#[cfg(test)]
+mod tests;
