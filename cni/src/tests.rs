@@ -81,6 +81,10 @@ fn variables(command: &'static str) -> Vec<(&'static str, &'static str)> {
 }
 
 /// A configuration with more keys in it.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a `&` before every json! tells nothing"
+)]
 fn conf(more: Value) -> String {
     let mut conf = json!({"cniVersion": "1.1.0", "name": "net", "type": "weir-cni"});
     for (key, value) in more.as_object().unwrap() {

@@ -1,4 +1,5 @@
 //! The binary as a runtime meets it: its streams, its status, and nothing beside its answer.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 use std::io::{Read, Write};
 use std::process::{Child, Command, Output, Stdio};
@@ -73,6 +74,9 @@ fn w3_version_is_answered_with_stdin_closed_or_endless() {
     }
 }
 
+/// Variables, stdin, and the code of the answer.
+type Refused<'a> = (&'a [(&'a str, &'a str)], &'a [u8], u32);
+
 /// W10, and field failure 27.
 #[test]
 fn w10_a_refusal_is_one_object_and_status_1() {
@@ -83,7 +87,7 @@ fn w10_a_refusal_is_one_object_and_status_1() {
         ("CNI_IFNAME", "eth0"),
     ];
     let long = vec![b'['; 64 << 20];
-    let cases: [(&[(&str, &str)], &[u8], u32); 5] = [
+    let cases: [Refused<'_>; 5] = [
         (&[("CNI_COMMAND", "add")], b"", 4),
         (&add[..1], br#"{"cniVersion":"1.0.0","name":"a"}"#, 4),
         (&add, b"", 6),

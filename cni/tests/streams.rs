@@ -11,18 +11,19 @@ use weir_cni::{Deadlined, take_stdout};
 const CHILD: &str = "WEIR_STRAY_PRINTS";
 
 /// Prints as a careless library would, around an answer.
+#[expect(clippy::print_stdout, clippy::unwrap_used, reason = "that is the test")]
 fn careless() {
     let mut real = take_stdout().unwrap();
-    println!("stray line");
+    println!("litter of ours");
     io::stdout().flush().unwrap();
     // A child of ours inherits the guarded descriptor.
     let status = Command::new("sh")
-        .args(["-c", "echo stray child"])
+        .args(["-c", "echo litter of a child"])
         .status()
         .unwrap();
     assert!(status.success());
     real.write_all(b"{\"answer\":1}\n").unwrap();
-    println!("stray end");
+    println!("litter at the end");
     io::stdout().flush().unwrap();
 }
 
@@ -43,7 +44,7 @@ fn w11_stray_prints_never_reach_stdout() {
     assert!(output.status.success());
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("{\"answer\":1}\n"), "{text}");
-    assert!(!text.contains("stray"), "{text}");
+    assert!(!text.contains("litter"), "{text}");
 }
 
 #[test]

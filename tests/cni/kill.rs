@@ -25,6 +25,9 @@ pub(crate) fn at_every_place(
         let killed = traced
             .killed_before
             .map_or("at its end".to_owned(), |call| format!("before {call}"));
+        if std::env::var_os("WEIR_KILL_SHOW").is_some() {
+            tell(&format!("{what}, place {place}, {killed}\n"));
+        }
         let is_end = traced.finished.code.is_some();
         defects.extend(defect.map(|defect| format!("{what}, place {place}, {killed}:\n{defect}")));
         if is_end || defects.len() == ENOUGH {
@@ -45,17 +48,21 @@ pub(crate) struct Watch<'a> {
     lab: &'a Lab,
     pods: Vec<&'a File>,
     before: Snapshot,
+    /// With what was left since, so that each defect is told once, at its place.
+    known: Snapshot,
     ids: BTreeSet<EndpointId>,
 }
 
 impl<'a> Watch<'a> {
     /// From now on.
     pub(crate) fn new(lab: &'a Lab, pods: &[&'a File]) -> Self {
+        let before = Snapshot::thorough(lab, pods);
         Self {
             lab,
             pods: pods.to_vec(),
-            before: Snapshot::thorough(lab, pods),
-            ids: BTreeSet::new(),
+            known: before.clone(),
+            before,
+            ids: ids_on(lab),
         }
     }
 
@@ -64,10 +71,12 @@ impl<'a> Watch<'a> {
         self.ids.extend(ids_on(self.lab));
     }
 
-    /// What is left.
-    pub(crate) fn residue(&self) -> Option<String> {
-        let change = Snapshot::of(self.lab, &self.pods, &self.ids).since(&self.before);
-        change.map(|change| change.to_string())
+    /// What is left since this was asked last.
+    pub(crate) fn residue(&mut self) -> Option<String> {
+        let now = Snapshot::of(self.lab, &self.pods, &self.ids);
+        let change = now.since(&self.known)?;
+        self.known = now;
+        Some(change.to_string())
     }
 
     /// Asserts that nothing is left of any endpoint there could have been.

@@ -4,8 +4,12 @@
 #[cfg(test)]
 mod endpoint;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod snapshot;
+#[cfg(test)]
+mod stage;
 #[cfg(test)]
 mod verbs;

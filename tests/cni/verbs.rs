@@ -1,167 +1,157 @@
 //! ADD, DEL and GC killed at every place, and what cleans up after them.
 
-use std::fs;
-
-use serde_json::{Value, json};
-use weir_tests::need::Need;
-use weir_tests::plugin::{Call, Sandbox, configuration};
-use weir_tests::pods::set_sysctl;
+use weir_tests::plugin::Call;
 use weir_tests::trace::{Places, Traced};
-use weir_tests::{Lab, need};
 
 use crate::kill::{Watch, at_every_place};
+use crate::stage::{Stage, needs};
 
-/// A node with one pod to be wired. Its shared maps and its template are there already.
-pub(crate) struct Stage {
-    pub(crate) lab: Lab,
-    pub(crate) pod: Sandbox,
-    pub(crate) configuration: Value,
-}
-
-impl Stage {
-    pub(crate) fn new() -> Self {
-        let lab = Lab::new();
-        // Links get no address by themselves, some time later.
-        set_sysctl("ipv6/conf/default/addr_gen_mode", "1");
-        let stage = Self {
-            pod: Sandbox::new("c1"),
-            configuration: configuration(&lab),
-            lab,
-        };
-        stage.add();
-        stage.del();
-        stage
-    }
-
-    fn call(&self, verb: &str) -> Call {
-        Call::about(verb, &self.pod, &self.configuration)
-    }
-
-    fn kill(&self, verb: &str, place: usize) -> Traced {
-        self.call(verb)
-            .trace(Places::from_environment(), Some(place))
-    }
-
-    pub(crate) fn add(&self) {
-        self.call("ADD").run().expect_success();
-    }
-
-    pub(crate) fn del(&self) {
-        self.call("DEL").run().expect_success();
-    }
-
-    fn gc_call(&self) -> Call {
-        let mut configuration = self.configuration.clone();
-        configuration["cni.dev/valid-attachments"] = json!([]);
-        Call::of("GC", &configuration)
-    }
-
-    pub(crate) fn gc(&self) {
-        self.gc_call().run().expect_success();
-    }
-
-    /// As a reboot does, or a person. Pods that run are not asked.
-    fn wipe(&self) {
-        fs::remove_dir_all(self.lab.node().state()).unwrap();
-    }
-
-    fn watch(&self) -> Watch<'_> {
-        Watch::new(&self.lab, &[&self.pod.namespace])
-    }
-}
-
-/// What a person or a runtime does after a call was killed.
+/// What a runtime or a person does after a call was killed.
 type CleanUp = fn(&Stage);
 
-/// Kills ADD at every place, cleans up, sees that nothing is left and that the next ADD works; then kills the
-/// DEL of that one at a place, and cleans up again. So both are shown by one walk.
-fn add_and_del_killed(what: &str, clean_up: CleanUp) {
-    let stage = Stage::new();
+fn kill(call: Call, place: usize) -> Traced {
+    call.trace(Places::from_environment(), Some(place))
+}
+
+/// After a killed ADD nothing is left, and the next ADD works.
+fn add_killed(stage: &Stage, then: &str, clean_up: CleanUp) {
     let mut watch = stage.watch();
-    at_every_place(&format!("ADD, then {what}"), |place| {
-        let cut = stage.kill("ADD", place);
+    at_every_place(&format!("ADD, then {then}"), |place| {
+        let cut = kill(stage.call("ADD"), place);
         watch.note_ids();
-        clean_up(&stage);
-        let mut defect = watch.residue();
-        if defect.is_none() {
-            stage.add();
-            watch.note_ids();
-            stage.del();
-            defect = watch
-                .residue()
-                .map(|left| format!("after the next ADD and its DEL:\n{left}"));
-        }
+        clean_up(stage);
+        let defect = watch.residue().or_else(|| next_works(stage, &mut watch));
         (cut, defect)
     });
     watch.assert_nothing();
 }
 
-fn del_killed(what: &str, clean_up: CleanUp) {
-    let stage = Stage::new();
+fn next_works(stage: &Stage, watch: &mut Watch<'_>) -> Option<String> {
+    let answer = stage.try_add();
+    if answer.finished.code != Some(0) {
+        return Some(format!("the next ADD fails: {answer:?}"));
+    }
+    watch.note_ids();
+    stage.del();
+    let left = watch.residue();
+    left.map(|left| format!("after the next ADD and its DEL:\n{left}"))
+}
+
+/// After a killed DEL or GC nothing is left.
+fn removal_killed(
+    stage: &Stage,
+    what: &str,
+    make: CleanUp,
+    call: fn(&Stage) -> Call,
+    clean_up: CleanUp,
+) {
     let mut watch = stage.watch();
-    at_every_place(&format!("DEL, then {what}"), |place| {
-        stage.add();
+    at_every_place(what, |place| {
+        make(stage);
         watch.note_ids();
-        let cut = stage.kill("DEL", place);
-        clean_up(&stage);
+        let cut = kill(call(stage), place);
+        clean_up(stage);
         (cut, watch.residue())
     });
     watch.assert_nothing();
 }
 
-/// What every test here needs.
-macro_rules! needs {
-    () => {
-        need!(Need::Root, Need::Tool("clang"), Need::Tool("ip"))
-    };
+fn del_killed(stage: &Stage, then: &str, clean_up: CleanUp) {
+    let make: CleanUp = |stage| drop(stage.add());
+    removal_killed(
+        stage,
+        &format!("DEL, then {then}"),
+        make,
+        |stage| stage.call("DEL"),
+        clean_up,
+    );
 }
-pub(crate) use needs;
+
+/// What was not finished goes at once. A pod that is wired and alive may be another runtime's: it is
+/// condemned by one GC and removed by the next.
+fn gc(stage: &Stage) {
+    stage.gc();
+    if stage.is_condemned() {
+        stage.gc();
+    }
+}
+
+fn wipe(stage: &Stage) {
+    stage.wipe();
+    stage.del();
+}
+
+/// A runtime that does not know what became of its call, and calls again.
+fn add_again(stage: &Stage) {
+    let answer = stage.try_add();
+    if answer.finished.code != Some(0) {
+        // It had come to its end but for the answer: the pod is wired, and only DEL takes that away.
+        assert_eq!(answer.expect_failure().0, 102, "{answer:?}");
+    }
+    stage.del();
+}
 
 #[test]
 fn a_killed_add_leaves_nothing_after_del() {
     needs!();
-    add_and_del_killed("DEL", Stage::del);
-}
-
-#[test]
-fn a_killed_del_leaves_nothing_after_del() {
-    needs!();
-    del_killed("DEL", Stage::del);
+    let stage = Stage::new();
+    add_killed(&stage, "DEL", Stage::del);
+    stage.check_neighbour();
 }
 
 #[test]
 fn a_killed_add_leaves_nothing_after_gc() {
     needs!();
-    // An ADD that came to its end has a pod that is alive: only the second GC takes it away.
-    add_and_del_killed("GC", |stage| {
-        stage.gc();
-        stage.gc();
-    });
+    let stage = Stage::new();
+    add_killed(&stage, "GC", gc);
+    stage.check_neighbour();
 }
 
 #[test]
-fn a_killed_del_leaves_nothing_after_gc() {
+fn a_killed_add_leaves_nothing_after_another_add_and_its_del() {
     needs!();
-    del_killed("GC", |stage| {
-        stage.gc();
-        stage.gc();
-    });
+    let stage = Stage::new();
+    add_killed(&stage, "ADD and DEL", add_again);
+    stage.check_neighbour();
 }
 
 #[test]
 fn a_killed_add_leaves_nothing_after_the_state_was_wiped() {
     needs!();
-    add_and_del_killed("a wiped state folder and DEL", |stage| {
-        stage.wipe();
-        stage.del();
-    });
+    add_killed(&Stage::alone(), "a wiped state folder and DEL", wipe);
+}
+
+#[test]
+fn a_killed_del_leaves_nothing_after_another() {
+    needs!();
+    let stage = Stage::new();
+    del_killed(&stage, "DEL", Stage::del);
+    stage.check_neighbour();
+}
+
+#[test]
+fn a_killed_del_leaves_nothing_after_gc() {
+    needs!();
+    let stage = Stage::new();
+    del_killed(&stage, "GC", gc);
+    stage.check_neighbour();
 }
 
 #[test]
 fn a_killed_del_leaves_nothing_after_the_state_was_wiped() {
     needs!();
-    del_killed("a wiped state folder and DEL", |stage| {
-        stage.wipe();
-        stage.del();
-    });
+    del_killed(&Stage::alone(), "a wiped state folder and DEL", wipe);
+}
+
+#[test]
+fn a_killed_gc_leaves_nothing_after_another() {
+    needs!();
+    let stage = Stage::new();
+    let condemned: CleanUp = |stage| {
+        stage.add();
+        stage.gc();
+        assert!(stage.is_condemned());
+    };
+    removal_killed(&stage, "GC, then GC", condemned, Stage::gc_call, gc);
+    stage.check_neighbour();
 }

@@ -109,6 +109,23 @@ impl Call {
         self
     }
 
+    /// By way of another program, which starts it.
+    #[must_use]
+    pub fn under(self, program: &[&str]) -> Self {
+        let mut command = Command::new(program[0]);
+        command
+            .args(&program[1..])
+            .arg(self.command.get_program())
+            .args(self.command.get_args())
+            .env_clear();
+        let set = self
+            .command
+            .get_envs()
+            .filter_map(|(name, value)| Some((name, value?)));
+        command.envs(set);
+        Self { command, ..self }
+    }
+
     /// With these bytes on stdin, whatever they are.
     #[must_use]
     pub fn stdin(mut self, bytes: &[u8]) -> Self {

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tonic::Status;
 
 use crate::containerd::Containerd;
@@ -47,7 +47,12 @@ impl<'host> Kubelet<'host> {
             }),
             hostname: name.into(),
             log_directory: self.containerd.logs(),
-            labels: [("app".to_owned(), name.to_owned())].into(),
+            // Plugins see no labels, but annotations.
+            annotations: [(
+                "weir.dev/labels".to_owned(),
+                json!({ "app": name }).to_string(),
+            )]
+            .into(),
             linux: Some(LinuxPod {
                 cgroup_parent: self.host.cgroup(),
             }),

@@ -1,14 +1,11 @@
 //! The plugins that the cases are held against. What holds for `ptp` too shows that a case is right.
 
-use std::fs::OpenOptions;
-use std::io::{Seek, Write};
 use std::net::IpAddr;
-use std::process::Stdio;
 
 use serde_json::{Value, json};
+use weir_tests::Lab;
 use weir_tests::node::repository;
 use weir_tests::pods::MAPS;
-use weir_tests::{Lab, binaries, process};
 
 use crate::host::{Host, text};
 
@@ -64,44 +61,6 @@ impl Plugin {
         }
         plugin
     }
-}
-
-/// Returns from the test, as skipped, while the built plugin answers VERSION alone.
-macro_rules! need_weir {
-    () => {
-        if !crate::plugin::is_whole(weir_tests::here!()) {
-            return;
-        }
-    };
-}
-pub(crate) use need_weir;
-
-/// Whether the built plugin knows ADD. If not, the test is a counted skip.
-pub(crate) fn is_whole(test: &str) -> bool {
-    let mut stdin = tempfile::tempfile().unwrap();
-    let config = json!({
-        "cniVersion": "1.0.0", "name": NETWORK, "type": "weir-cni", "config": "/nonexistent/weir.toml",
-        "ipam": { "type": "weir", "ranges": [[{ "subnet": "10.88.0.0/16" }]] },
-    });
-    stdin.write_all(config.to_string().as_bytes()).unwrap();
-    stdin.rewind().unwrap();
-    let mut command = binaries::weir_cni();
-    command
-        .env("CNI_COMMAND", "ADD")
-        .env("CNI_CONTAINERID", "a");
-    command.env("CNI_NETNS", "/a").env("CNI_IFNAME", "a");
-    let said = process::run(command.stdin(Stdio::from(stdin)));
-    let whole = !said.stdout.contains("VERSION only");
-    if !whole {
-        let line = format!("{test}: needs a weir-cni that knows ADD\n");
-        eprint!("skipped {line}");
-        let log = std::env::var_os("WEIR_SKIP_LOG");
-        let log = log.map(|path| OpenOptions::new().append(true).create(true).open(path));
-        if let Some(log) = log {
-            log.unwrap().write_all(line.as_bytes()).unwrap();
-        }
-    }
-    whole
 }
 
 /// A list of the shipped version with these plugins behind the first.

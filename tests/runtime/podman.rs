@@ -10,7 +10,7 @@ use weir_tests::process;
 
 use crate::host::{Host, text};
 use crate::image;
-use crate::plugin::{self, NETWORK, Plugin, need_weir};
+use crate::plugin::{self, NETWORK, Plugin};
 use crate::residue::Residue;
 use crate::until::until;
 
@@ -117,6 +117,7 @@ macro_rules! need_podman {
     () => {
         need!(
             Need::Root,
+            Need::Tool("clang"),
             Need::Tool("podman"),
             Need::Tool("runc"),
             Need::Tool("busybox"),
@@ -135,6 +136,5 @@ fn containers_of_ptp() {
 #[test]
 fn containers_of_weir() {
     need_podman!();
-    need_weir!();
     check(Plugin::Weir);
 }

@@ -8,13 +8,14 @@ use crate::cri::messages::PortMapping;
 use crate::host::{Host, text};
 use crate::image;
 use crate::kubelet::{Kubelet, NAMESPACE, Pod};
-use crate::plugin::{self, Plugin, need_weir};
+use crate::plugin::{self, Plugin};
 use crate::residue::Residue;
 
 macro_rules! need_containerd {
     () => {
         need!(
             Need::Root,
+            Need::Tool("clang"),
             Need::Tool("containerd"),
             Need::Tool("runc"),
             Need::Tool("iptables"),
@@ -43,9 +44,10 @@ fn serve(plugin: Plugin) {
         container_port: 80,
         host_port: 8080,
     }];
-    first.annotations = ["ingress", "egress"]
-        .map(|way| (format!("kubernetes.io/{way}-bandwidth"), "10M".into()))
-        .into();
+    let rates = ["ingress", "egress"].map(|way| format!("kubernetes.io/{way}-bandwidth"));
+    first
+        .annotations
+        .extend(rates.map(|key| (key, "10M".into())));
     let a = kubelet.run(first);
     let b = kubelet.run(kubelet.config("b"));
     for pod in [&a, &b] {
@@ -128,7 +130,6 @@ fn pods_of_ptp() {
 #[test]
 fn pods_of_weir() {
     need_containerd!();
-    need_weir!();
     serve(Plugin::Weir);
 }
 
@@ -141,7 +142,6 @@ fn a_failed_add_of_ptp_leaves_nothing() {
 #[test]
 fn a_failed_add_of_weir_leaves_nothing() {
     need_containerd!();
-    need_weir!();
     fail(Plugin::Weir);
 }
 
@@ -154,14 +154,12 @@ fn ctr_with_ptp() {
 #[test]
 fn ctr_with_weir() {
     need_containerd!();
-    need_weir!();
     by_hand(Plugin::Weir);
 }
 
 #[test]
 fn a_third_pod_is_refused_by_policy() {
     need_containerd!();
-    need_weir!();
     let lab = plugin::lab();
     let host = Host::new(&lab);
     let mut kubelet = Kubelet::new(&host, &plugin::list(Plugin::Weir, &host, &[]));

@@ -9,13 +9,16 @@ use serde_json::Value;
 use crate::host::Host;
 use crate::until::until;
 
-/// Kept on purpose: templates and the compiler's facts serve the next pod, and allocators remember where they were.
-const KEPT: [&str; 5] = [
+/// Kept on purpose: templates, the compiler's facts and identities serve the next pod, and allocators remember
+/// where they were.
+const KEPT: [&str; 7] = [
     "templates",
     "clang.json",
+    "identities",
     "locks",
     "lock",
     "last_reserved_ip",
+    ".index-",
 ];
 
 /// Everything that pods leave traces in, one line each.
@@ -41,7 +44,9 @@ impl Residue {
         for folder in [host.folder("host-local"), host.lab.node().state()] {
             files(&folder, &mut lines);
         }
-        lines.extend(host.lab.pins().into_iter().map(|pin| format!("pin {pin}")));
+        let pins = host.lab.pins();
+        let own = pins.iter().filter(|name| is_of_one_pod(name));
+        lines.extend(own.map(|name| format!("pin {name}")));
         lines.extend(programs(host));
         Self(lines)
     }
@@ -73,6 +78,12 @@ fn files(folder: &Path, lines: &mut BTreeSet<String>) {
             lines.insert(format!("file {}", entry.path().display()));
         }
     }
+}
+
+/// The maps of all pods stay from the first one on.
+fn is_of_one_pod(pin: &str) -> bool {
+    let id = pin.rsplit('_').next().unwrap_or_default();
+    id.len() == 5 && id.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Programs that use a map which is pinned on this node: those of other nodes, in tests beside this one, do not.

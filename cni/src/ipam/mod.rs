@@ -17,11 +17,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-pub(crate) use config::ConfigError;
-pub(crate) use delegate::{Delegate, DelegateError};
-pub(crate) use embedded::Embedded;
+use delegate::Delegate;
+use embedded::Embedded;
 pub(crate) use error::Error;
-pub(crate) use store::{Collected, Holder, Leftover, Reservation, StoreError};
+pub(crate) use store::{Collected, Holder, Leftover, Reservation};
 
 use crate::names::Attachment;
 use crate::netconf::{Common, WishedIp};

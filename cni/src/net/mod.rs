@@ -17,13 +17,13 @@ mod settings;
 mod socket;
 mod wire;
 
-pub(crate) use error::{Class, NetError, Place, Task};
+pub(crate) use error::{Class, NetError};
 pub(crate) use host::{HostSide, Removal};
 pub(crate) use link::{Link, Owner};
 pub(crate) use netns::Netns;
-pub(crate) use observe::{Difference, Observed, first_difference};
+pub(crate) use observe::first_difference;
 pub(crate) use pair::{Pair, PairSpec};
-pub(crate) use plan::{Hop, Plan, PlanError, PodRoute, gateway_of};
+pub(crate) use plan::{Plan, PlanError, gateway_of};
 pub(crate) use wire::Wire;
 
 #[cfg(test)]

@@ -61,11 +61,6 @@ impl Netns {
         Ok(netns)
     }
 
-    /// The path it was opened by.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
     fn is_home(&self) -> Result<bool, NetError> {
         let identity = |file: &File| -> Result<(u64, u64), NetError> {
             let facts = file.metadata();

@@ -9,10 +9,12 @@ use crate::document::{Fault, Object};
 /// The longest configuration. Kubernetes bounds a pod's annotations at 256 KiB; all else is a few KiB.
 const MAX_BYTES: u64 = 8 << 20;
 
-/// What its values may take in memory: a one-letter object of the text fills a whole node of a map.
+/// What its values may take in memory. A one-letter object of the text fills a whole node of a map, a list has
+/// room for four from the start.
 const MAX_TREE: usize = 32 << 20;
 const OBJECT_COST: usize = 640;
-const VALUE_COST: usize = 64;
+const LIST_COST: usize = 192;
+const VALUE_COST: usize = 128;
 
 /// Why stdin holds no configuration.
 #[derive(Debug, thiserror::Error)]
@@ -83,7 +85,8 @@ fn tree_size(text: &[u8]) -> usize {
             b'"' => in_string = !in_string,
             _ if in_string => {}
             b'{' => size += OBJECT_COST,
-            b'[' | b',' => size += VALUE_COST,
+            b'[' => size += LIST_COST,
+            b',' => size += VALUE_COST,
             _ => {}
         }
     }

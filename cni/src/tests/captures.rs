@@ -119,13 +119,16 @@ impl Capture {
             "{}",
             self.at
         );
-        let mac = asked["mac"].as_str().filter(|mac| !mac.is_empty());
-        assert_eq!(
-            conf.wishes.mac.map(|mac| mac.to_string()).as_deref(),
-            mac,
-            "{}",
-            self.at
-        );
+        let mut arguments = self.variable("CNI_ARGS").split(';');
+        let argument = arguments.find_map(|pair| pair.strip_prefix("MAC="));
+        let mac = asked["mac"]
+            .as_str()
+            .filter(|mac| !mac.is_empty())
+            .or(argument);
+        let wished = conf.wishes.mac.map(|mac| mac.to_string());
+        assert_eq!(wished.as_deref(), mac, "{}", self.at);
+        let has_ip = self.variable("CNI_ARGS").contains("IP=");
+        assert_eq!(conf.wishes.ips.is_empty(), !has_ip, "{}", self.at);
         assert_eq!(conf.ip_masq, sent["ipMasq"] == true, "{}", self.at);
         assert_eq!(
             runtime.dns.is_some(),

@@ -155,10 +155,13 @@ fn w4_a_person_gets_help_and_the_release() {
     }
 }
 
+/// `CNI_ARGS`, and what is in it.
+type Parsed<'a> = (&'a str, &'a [(&'a str, Option<&'a str>)]);
+
 /// W8 and field failure 28.
 #[test]
 fn w8_arguments_are_never_refused() {
-    let cases: [(&str, &[(&str, Option<&str>)]); 6] = [
+    let cases: [Parsed<'_>; 6] = [
         (
             "IgnoreUnknown=1;K8S_POD_NAME=a",
             &[("K8S_POD_NAME", Some("a"))],

@@ -180,5 +180,6 @@ pub(super) fn reap(node: &Node) -> Result<(), Failure> {
             node.store.reap(id).map_err(&failed)?;
         }
     }
-    Ok(())
+    // One that died between its lock and its folder is in no list.
+    node.store.sweep_locks().map_err(&failed)
 }

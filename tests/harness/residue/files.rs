@@ -35,13 +35,17 @@ fn is_of_the_node(path: &str) -> bool {
     let parts: Vec<_> = path.split('/').collect();
     match parts.as_slice() {
         // Folders of what is in them, and the compiler's version, which takes longer to ask for than an ADD.
-        ["templates" | "clang.json" | "locks" | "attachments" | "ipam"] => true,
+        ["templates" | "clang.json" | "locks" | "attachments" | "ipam" | "identities"] => true,
+        // Sets of labels with their numbers: kept a while, because the next pod of a deployment has the same.
+        ["identities", name] => !name.starts_with('.'),
         // Compiled once, used by every pod of the shape. One that is being compiled has more in its name.
         ["templates", key] | ["templates", key, _] => is_key(key),
-        // A network. The addresses in it are pods'.
-        ["ipam", network] => !network.starts_with('.'),
+        // A network, and what is derived from it. The addresses and owners in them are pods'.
+        ["ipam", network] => !network.starts_with('.') || network.starts_with(".index-"),
         // host-local's own: the one is locked and never removed, the other says where the next search begins.
-        ["ipam", _, name] => *name == "lock" || name.starts_with("last_reserved_ip."),
+        ["ipam", _, name] => {
+            matches!(*name, "lock" | "index") || name.starts_with("last_reserved_ip.")
+        }
         _ => false,
     }
 }
@@ -78,6 +82,11 @@ mod tests {
             ("ipam/pods/last_reserved_ip.0", true),
             ("ipam/pods/10.0.0.7", false),
             ("ipam/pods/.tmp-1", false),
+            ("ipam/.index-pods", true),
+            ("ipam/.index-pods/index", true),
+            ("ipam/.index-pods/0a0a.0", false),
+            ("identities/by-number", true),
+            ("identities/.tmp-1", false),
         ] {
             assert_eq!(is_of_the_node(path), stays, "{path}");
         }

@@ -49,8 +49,6 @@ pub(crate) struct PodConfig {
     pub(crate) log_directory: String,
     #[prost(message, repeated, tag = "5")]
     pub(crate) port_mappings: Vec<PortMapping>,
-    #[prost(map = "string, string", tag = "6")]
-    pub(crate) labels: Texts,
     #[prost(map = "string, string", tag = "7")]
     pub(crate) annotations: Texts,
     #[prost(message, optional, tag = "8")]

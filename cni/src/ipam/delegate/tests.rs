@@ -330,7 +330,9 @@ fn real_plugins_answer() {
         json!({"type": "host-local", "dataDir": place, "subnet": "10.1.0.0/24", "rangeStart": "10.1.0.9"}),
     ];
     for block in blocks {
-        let conf = json!({"cniVersion": "1.0.0", "name": "net", "type": "weir-cni", "ipam": block});
+        let result = json!({"cniVersion": "1.0.0", "ips": [{"address": "10.1.0.9/24", "gateway": "10.1.0.1"}]});
+        let conf = json!({"cniVersion": "1.0.0", "name": "net", "type": "weir-cni", "ipam": block,
+                          "prevResult": result});
         stage.conf.raw = conf.to_string().into_bytes();
         stage.conf.version = Version::V1_0_0;
         block["type"]

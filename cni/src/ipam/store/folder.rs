@@ -13,6 +13,8 @@ use ep_builder::whole_file::{self, FileError, TEMPORARY};
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::libc::O_TMPFILE;
+use nix::sys::stat::{UtimensatFlags, utimensat};
+use nix::sys::time::TimeSpec;
 use nix::unistd::linkat;
 
 use super::steps::step;
@@ -79,8 +81,10 @@ pub(super) enum Record {
     Odd,
 }
 
-/// Changes whenever a name in the folder appears or goes: whoever remembers it knows whether somebody else was
-/// here.
+/// Tells whether somebody else was here.
+///
+/// Whoever makes or removes a name sets the folder's modification time to that of the kernel's last tick. We set
+/// it to an instant between two ticks, so that even a change within the same tick is one of the stamp.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Stamp {
     pub(super) device: u64,
@@ -124,13 +128,25 @@ impl Folder {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(FileError::of("look at", &self.path)(error)),
         };
-        // The change time, not the modification time: nobody can set it back.
         Ok(Some(Stamp {
             device: metadata.dev(),
             inode: metadata.ino(),
-            seconds: metadata.ctime(),
-            nanoseconds: metadata.ctime_nsec(),
+            seconds: metadata.mtime(),
+            nanoseconds: metadata.mtime_nsec(),
         }))
+    }
+
+    /// Gives the folder, as it is now, a stamp of its own.
+    pub(super) fn mark(&self) -> Result<Stamp, FileError> {
+        step();
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let now = TimeSpec::from_duration(now.unwrap_or_default());
+        let (omit, follow) = (TimeSpec::UTIME_OMIT, UtimensatFlags::FollowSymlink);
+        utimensat(AT_FDCWD, &self.path, &omit, &now, follow)
+            .map_err(io::Error::from)
+            .map_err(FileError::of("set the time of", &self.path))?;
+        // Read back: a file system may keep less than was given.
+        Ok(self.stamp()?.unwrap_or_default())
     }
 
     /// Takes the address for `holder`; false if there is a file already.

@@ -51,8 +51,7 @@ impl<'a> Session<'a> {
     /// Makes the index true again and releases the lock.
     pub(super) fn end(mut self) -> Result<(), FileError> {
         if self.index.is_changed() {
-            let stamp = self.folder.stamp()?.unwrap_or_default();
-            self.index.finish(stamp)?;
+            self.index.finish(self.folder.mark()?)?;
         }
         Ok(())
     }
@@ -204,8 +203,7 @@ fn derive(folder: &Folder, owners: &Owners) -> Result<Index, FileError> {
         numbers.push(number(address));
     }
     owners.rewrite(&wanted)?;
-    let stamp = folder.stamp()?.unwrap_or_default();
-    Index::derive(&owners.index(), stamp, &numbers)
+    Index::derive(&owners.index(), folder.mark()?, &numbers)
 }
 
 /// The first number of these spans that is free and not kept.

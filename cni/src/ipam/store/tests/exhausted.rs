@@ -38,16 +38,13 @@ fn an_address_freed_by_hand_is_found_before_a_pool_is_called_full() {
     for number in 1..=5 {
         fixture.add(number, &config).unwrap();
     }
-    // The index is true for the folder as it is and has a bit too many.
-    let stamp = |fixture: &Fixture| fixture.store.folder.stamp().unwrap().unwrap();
     fs::remove_file(fixture.path("10.1.0.4")).unwrap();
-    let mut index = Index::open(&fixture.store.owners.index(), stamp(&fixture));
-    assert!(index.is_none(), "the stamp tells");
-    let numbers: Vec<_> = (2..=6)
-        .map(|n| number(ip(&format!("10.1.0.{n}"))))
-        .collect();
-    index = Some(Index::derive(&fixture.store.owners.index(), stamp(&fixture), &numbers).unwrap());
-    drop(index);
+    let stamp = fixture.store.folder.stamp().unwrap().unwrap();
+    let path = fixture.store.owners.index();
+    assert!(Index::open(&path, stamp).is_none(), "the stamp tells");
+    // An index that is said to be true and has a bit too many.
+    let numbers = (2..=6).map(|n| number(ip(&format!("10.1.0.{n}"))));
+    Index::derive(&path, stamp, &numbers.collect::<Vec<_>>()).unwrap();
     assert_eq!(fixture.add(6, &config).unwrap(), [ip("10.1.0.4")]);
     fixture.assert_sound();
 }

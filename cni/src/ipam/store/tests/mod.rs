@@ -30,6 +30,17 @@ struct Fixture {
     store: Store,
 }
 
+/// Addresses lie below /run, which is in memory; so do those of the tests where they can.
+fn memory() -> TempDir {
+    let place = Path::new("/dev/shm");
+    let folder = if place.is_dir() {
+        tempfile::tempdir_in(place)
+    } else {
+        tempfile::tempdir()
+    };
+    folder.unwrap()
+}
+
 fn network() -> NetworkName {
     NetworkName::new("net").unwrap()
 }
@@ -66,7 +77,7 @@ fn config(subnets: &[&str], wished: &[&str]) -> Config {
 
 impl Fixture {
     fn new() -> Self {
-        let root = tempfile::tempdir().unwrap();
+        let root = memory();
         let store = Store::new(root.path(), &network(), WAIT);
         Self { root, store }
     }

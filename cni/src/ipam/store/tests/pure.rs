@@ -24,7 +24,7 @@ proptest! {
         changes in proptest::collection::vec((0_u128..120, any::<bool>()), 0..60),
         spans in proptest::collection::vec((0_u128..120, 0_u128..120), 1..20),
     ) {
-        let root = tempfile::tempdir().unwrap();
+        let root = memory();
         let path = root.path().join("index");
         let mut model: BTreeSet<u128> = start.iter().map(|n| BASE + n).collect();
         let numbers: Vec<_> = model.iter().copied().collect();
@@ -56,7 +56,7 @@ proptest! {
 
 #[test]
 fn full_pages_are_passed_over_unread() {
-    let root = tempfile::tempdir().unwrap();
+    let root = memory();
     let path = root.path().join("index");
     let pages = 40;
     let numbers: Vec<u128> = (0..pages * u128::from(PAGE_BITS)).collect();
@@ -68,7 +68,7 @@ fn full_pages_are_passed_over_unread() {
 
 #[test]
 fn a_front_without_room_says_so() {
-    let root = tempfile::tempdir().unwrap();
+    let root = memory();
     let mut index = Index::derive(&root.path().join("index"), stamp(1), &[]).unwrap();
     let page = u128::from(PAGE_BITS);
     let room = (0..10_000).find(|n| !index.set(n * page).unwrap()).unwrap();
@@ -78,7 +78,7 @@ fn a_front_without_room_says_so() {
 
 #[test]
 fn a_damaged_index_is_none() {
-    let root = tempfile::tempdir().unwrap();
+    let root = memory();
     let path = root.path().join("index");
     Index::derive(&path, stamp(1), &[1, 2, 70_000]).unwrap();
     assert!(Index::open(&path, stamp(1)).is_some());
