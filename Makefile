@@ -23,7 +23,7 @@ build: ## Build the static binaries
 	$(CARGO) build --release --locked
 	@.ci/static
 
-demo: ## Show the main job: render, compile, patch, with the time each takes
+demo: ## Show the main job: programs built, two pods wired, pinged, policed, checked, deleted
 	@.ci/deps demo
 	$(CARGO) build --release --locked
 	@.ci/static
@@ -49,8 +49,8 @@ fmt: ## Format Rust and C
 	$(CARGO) fmt --all
 	find bpf-src -name '*.[ch]' -exec clang-format -i {} +
 
-bench: ## Measure: template compiler, loader, programs, and traffic beside a bridge and routed veths
-	@.ci/deps demo
+bench: ## Measure: template compiler, loader, programs, the plugin beside ptp and bridge, traffic
+	@.ci/deps bench
 	$(CARGO) build --release --locked
 	$(CARGO) build --release --locked --package weir-tests --example traffic
 	@tests/bench.sh

@@ -27,32 +27,78 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /*
  * Attached by the loader to the ingress of the host end of the veth.
- * Reads the frame; writes nothing but counters and events.
+ * Reads nothing of the packet; writes SELF_MAP.
  */
 SEC("from-container")
 int from_container(struct __sk_buff *ctx)
 {
-	struct flow flow = {};
-
-	return verdict_end(ctx, step_from_container(ctx, &flow), &flow, DIRECTION_EGRESS);
+	self_enter();
+	return enter(ctx, slot_from_container(ctx->protocol), DIRECTION_EGRESS);
 }
 
 /*
  * Attached by the loader to the egress of the host end of the veth.
- * Reads the frame and the mark; writes the handover words, counters and events.
+ * Reads the mark; writes SELF_MAP and the handover words.
  */
 SEC("to-container")
 int to_container(struct __sk_buff *ctx)
 {
+	/* Judged and counted already, or made by the pod's own programs. */
+	if (mark_is_passed(ctx->mark, LXC_ID))
+		return TC_ACT_OK;
+	self_enter();
+	ctx->cb[HANDOVER_SOURCE_IDENTITY] = identity_of_mark(ctx->mark);
+	ctx->cb[HANDOVER_ORIGIN] = ORIGIN_STACK;
+	return enter(ctx, slot_to_container(ctx->protocol), DIRECTION_INGRESS);
+}
+
+/*
+ * In CALL_POLICY_MAP at LXC_ID, by the loader: another pod's programs call it to deliver a packet here.
+ * Reads the handover words; writes SELF_MAP and counters.
+ */
+SEC("policy/ingress")
+int policy_ingress(struct __sk_buff *ctx)
+{
+	self_enter();
+	/* For the sender's side, which cannot count after a call and must not before it. */
+	if (CONFIG_LOCAL_DELIVERY_METRICS)
+		metrics_count(ctx, METRICS_FORWARDED, DIRECTION_EGRESS);
+	return enter(ctx, slot_to_container(ctx->protocol), DIRECTION_INGRESS);
+}
+
+/*
+ * In POLICY_VERDICT_MAP at LXC_ID, by the loader: the shared programs call it to ask whether a connection may
+ * exist. Reads the question in the scratch words; writes the answer there, counters of rules and events.
+ */
+SEC("policy/verdict")
+int policy_verdict(struct __sk_buff *ctx)
+{
+	return policy_answer(ctx);
+}
+
+/*
+ * From here on the shared programs: no constant of an endpoint and no map of its own may be named in them, or
+ * every endpoint gets, and verifies, all of them for itself.
+ */
+
+/* Called by from_container for what is neither IP nor ARP. */
+SEC("tail/other-from")
+TAIL(SLOT_OTHER_FROM_CONTAINER)
+int tail_other_from(struct __sk_buff *ctx)
+{
 	struct flow flow = {};
 
-	/* Judged and counted already, or made by the pod's own programs. */
-	if (mark_is_passed(ctx->mark))
-		return TC_ACT_OK;
-	flow.peer_identity = identity_of_mark(ctx->mark);
-	ctx->cb[HANDOVER_SOURCE_IDENTITY] = flow.peer_identity;
-	ctx->cb[HANDOVER_ORIGIN] = ORIGIN_STACK;
-	return verdict_end(ctx, step_to_container(ctx, &flow), &flow, DIRECTION_INGRESS);
+	return end_from_container(ctx, step_other_from(ctx, &flow), &flow);
+}
+
+/* Called by to_container and policy_ingress for what is not IP. Reads the handover words. */
+SEC("tail/other-to")
+TAIL(SLOT_OTHER_TO_CONTAINER)
+int tail_other_to(struct __sk_buff *ctx)
+{
+	struct flow flow = { .peer_identity = ctx->cb[HANDOVER_SOURCE_IDENTITY] };
+
+	return verdict_end(ctx, step_other_to(ctx, &flow), &flow, DIRECTION_INGRESS);
 }
 
 #if CONFIG_ENABLE_IPV4
@@ -63,7 +109,7 @@ int tail_arp(struct __sk_buff *ctx)
 {
 	struct flow flow = {};
 
-	return end_from_container(ctx, arp_from_container(ctx), &flow);
+	return end_from_container(ctx, step_arp_from(ctx, &flow), &flow);
 }
 
 /* Called by from_container. Writes what changes on the way: MACs and TTL, or the mark. */
@@ -115,7 +161,10 @@ SEC("tail/drop")
 TAIL(SLOT_DROP_NOTIFY)
 int tail_drop(struct __sk_buff *ctx)
 {
-	event_drop(ctx);
+	const struct endpoint_self *self = self_find();
+
+	if (self)
+		event_drop(ctx, self);
 	return TC_ACT_SHOT;
 }
 #endif
@@ -126,26 +175,15 @@ SEC("tail/time-exceeded")
 TAIL(SLOT_TIME_EXCEEDED)
 int tail_ttl(struct __sk_buff *ctx)
 {
-	event_drop(ctx);
+	const struct endpoint_self *self = self_find();
+
+	if (!self)
+		return TC_ACT_SHOT;
+	event_drop(ctx, self);
 	if (CONFIG_ENABLE_IPV4 && ctx->protocol == BE16(ETH_P_IP))
-		return time_exceeded4(ctx);
+		return time_exceeded4(ctx, self);
 	if (CONFIG_ENABLE_IPV6 && ctx->protocol == BE16(ETH_P_IPV6))
-		return time_exceeded6(ctx);
+		return time_exceeded6(ctx, self);
 	return TC_ACT_SHOT;
 }
 #endif
-
-/*
- * In CALL_POLICY_MAP at LXC_ID, by the loader: another pod's programs call it to deliver a packet here.
- * Reads the handover words; writes counters.
- */
-SEC("policy/ingress")
-int policy_ingress(struct __sk_buff *ctx)
-{
-	struct flow flow = { .peer_identity = ctx->cb[HANDOVER_SOURCE_IDENTITY] };
-
-	/* For the sender's side, which cannot count after a call and must not before it. */
-	if (CONFIG_LOCAL_DELIVERY_METRICS)
-		metrics_count(ctx, METRICS_FORWARDED, DIRECTION_EGRESS);
-	return verdict_end(ctx, step_policy_ingress(ctx), &flow, DIRECTION_INGRESS);
-}

@@ -2,7 +2,7 @@
 /*
  * Every map. The names are macros of the headers; code never spells one. All are pinned by name, so that
  * our loader, tc and bpftool find the same ones. A map of a part that is switched off does not exist: an
- * LRU map takes its memory when it is created. The two program arrays have no initial values, which tc
+ * LRU map takes its memory when it is created. The program arrays have no initial values, which tc
  * could not load; the loader fills them from the tags of TAIL().
  */
 #pragma once
@@ -20,6 +20,7 @@
 
 #define CALLS_MAP_SIZE           48
 #define CALL_POLICY_MAP_SIZE     65535
+#define POLICY_VERDICT_MAP_SIZE  65535
 #define POLICY_REVISION_MAP_SIZE 65536
 
 /*
@@ -50,8 +51,8 @@ struct {
 } POLICY_REVISION_MAP SEC(".maps");
 
 /*
- * Read: tail calls within the endpoint. Written: the loader, once, before the programs are attached.
- * Never shared by two generations.
+ * Read: tail calls within the endpoint. Written: the loader, once, before anybody sees the map; endpoints of
+ * one template share it, unless one of these programs is an endpoint's alone (CONNTRACK_LOCAL).
  */
 struct {
 	MAP_NUMBER(type, BPF_MAP_TYPE_PROG_ARRAY);
@@ -72,6 +73,30 @@ struct {
 	MAP_NUMBER(max_entries, CALL_POLICY_MAP_SIZE);
 	MAP_NUMBER(pinning, PIN_BY_NAME);
 } CALL_POLICY_MAP SEC(".maps");
+
+/*
+ * Read: the shared programs, to ask an endpoint's policy (lib/policy.h). Written: the loader, by endpoint id.
+ * Shared by all endpoints; an empty place drops what is asked about.
+ */
+struct {
+	MAP_NUMBER(type, BPF_MAP_TYPE_PROG_ARRAY);
+	MAP_NUMBER(key_size, 4);
+	MAP_NUMBER(value_size, 4);
+	MAP_NUMBER(max_entries, POLICY_VERDICT_MAP_SIZE);
+	MAP_NUMBER(pinning, PIN_BY_NAME);
+} POLICY_VERDICT_MAP SEC(".maps");
+
+/*
+ * Read: the shared programs, to know for whom they run. Written: an endpoint's own programs, before they
+ * call one of them. Classifiers run with softirqs off, so no other packet comes in between on this CPU.
+ */
+struct {
+	MAP_NUMBER(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	MAP_TYPE(key, __u32);
+	MAP_TYPE(value, struct endpoint_self);
+	MAP_NUMBER(max_entries, 1);
+	MAP_NUMBER(pinning, PIN_BY_NAME);
+} SELF_MAP SEC(".maps");
 
 /*
  * Read: routing, to find a local receiver. Written: the loader, when an endpoint comes or goes.

@@ -1,16 +1,18 @@
 #!/bin/sh
-# Measures weir on this machine: bench.sh [template|load|datapath|traffic]... Called by `make bench`, which
+# Measures weir on this machine: bench.sh [template|load|datapath|cni|traffic]... Called by `make bench`, which
 # measures all; all but the template compiler need root.
 #
 # The state folder of a node is a tmpfs (/run), so the one measured here is too, where that can be had. Loads
 # and packets are measured in namespaces of their own and on one processor, the last: interrupts are the
-# first one's.
+# first one's. Plugins are measured on all of them, as a runtime starts them.
 set -eu
 cd "$(dirname "$0")/.."
 
-if [ "${1:-}" = inside ]; then
+if [ "${1:-}" = inside ] || [ "${1:-}" = pinned ]; then
+    how=$1
     shift
     mount -t bpf bpf /sys/fs/bpf
+    [ "$how" = pinned ] || exec "$@"
     # Niceness would count among the processes of this session alone.
     first='chrt --fifo 1'
     $first true 2>/dev/null || first=
@@ -21,9 +23,10 @@ work=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d)
 . tests/throwaway-node.sh
 
 say() { printf '\n%s (load: %s)\n' "$1" "$(cut -d ' ' -f 1-3 /proc/loadavg)"; }
-alone() { unshare --mount --net "$0" inside "$weir" bench "$@"; }
+# alone HOW WHAT: in namespaces of its own; "pinned" to one processor and ahead of all others, or "inside"
+alone() { unshare --mount --net "$0" "$1" "$weir" bench "$2"; }
 
-[ $# -gt 0 ] || set -- template load datapath traffic
+[ $# -gt 0 ] || set -- template load datapath cni traffic
 for what; do
     case $what in
         template)
@@ -31,16 +34,18 @@ for what; do
             "$weir" bench template
             continue
             ;;
-        load | datapath | traffic) ;;
-        *) echo "bench.sh measures template, load, datapath and traffic, not $what" >&2; exit 2 ;;
+        load | datapath | cni | traffic) ;;
+        *) echo "bench.sh measures template, load, datapath, cni and traffic, not $what" >&2; exit 2 ;;
     esac
     if [ "$(id -u)" != 0 ]; then
         echo "skipped: $what needs root" >&2
         continue
     fi
+    # 4: what is measured beside is not there, and that was said.
     case $what in
-        load) say "The loader"; alone load ;;
-        datapath) say "The programs"; alone datapath ;;
+        load) say "The loader"; alone pinned load ;;
+        datapath) say "The programs"; alone pinned datapath ;;
+        cni) say "The plugin, beside ptp and bridge"; alone inside cni || [ $? = 4 ] ;;
         traffic) say "Traffic between two pods"; tests/bench-traffic.sh ;;
     esac
 done

@@ -1,62 +1,119 @@
 #!/bin/sh
-# The second half of the demo, inside a network and a mount namespace of its own: two pods, wired. Called by
-# demo.sh, which passes $weir, $WEIR_CONFIG and $work. All of it goes away with the namespaces.
+# The second half of the demo, in network, mount and process namespaces of its own: what a runtime does with two
+# pods, and what an operator sees. Called by demo.sh, which passes $bin, $work and $WEIR_CONFIG.
 set -eu
 
+mount -t tmpfs run /run
+mkdir /run/netns
 mount -t bpf bpf /sys/fs/bpf
-mkdir -p /sys/fs/bpf/tc/globals /run/netns
-mount -t tmpfs netns /run/netns
+ip link set lo up
+weir=$bin/weir
+
 say() { printf '\n%s\n' "$*"; }
+[ ! -t 1 ] || say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 inside() { pod=$1 && shift && ip netns exec "$pod" "$@"; }
-reach() { # FROM ADDRESS PORT
-    inside "$1" timeout 2 bash -c "exec 3<>/dev/tcp/$2/$3 && head -n 1 <&3" || echo "$1 cannot reach $2 port $3"
+
+# What a runtime writes to stdin: the plugin's configuration, and what it adds for this call.
+configuration() { # MORE
+    cat <<END
+{ "cniVersion": "1.1.0", "name": "demo", "type": "weir-cni", "config": "$WEIR_CONFIG",
+  "ipam": { "type": "weir", "ranges": [[{ "subnet": "10.88.0.0/16" }], [{ "subnet": "fd88::/64" }]] }$1 }
+END
+}
+cni() { # COMMAND POD MORE
+    configuration "${3:-}" | env CNI_COMMAND="$1" CNI_CONTAINERID="demo-$2" CNI_NETNS="/run/netns/$2" \
+        CNI_IFNAME=eth0 CNI_PATH="$bin" CNI_ARGS="K8S_POD_NAMESPACE=demo;K8S_POD_NAME=$2" "$bin/weir-cni"
+}
+labels() { printf ', "args": { "cni": { "labels": [{ "key": "app", "value": "%s" }] } }' "$1"; }
+# One line of JSON, folded for a reader.
+fold() { sed 's/,"\(interfaces\|ips\|routes\|dns\)":/,\n "\1":/g; s/},{/},\n  {/g' "$1"; }
+# The last call's time, and the phases that took most of it.
+phases_of() {
+    phases=$(tail -n 1 "$work/weir-cni.log" | sed 's/.*"phasesMs":{\([^}]*\)}.*/\1/' | tr -d '"' | tr ',:' '\n ')
+    total=$(tail -n 1 "$work/weir-cni.log" | sed 's/.*"totalMs":\([0-9.]*\).*/\1/')
+    longest=$(echo "$phases" | sort -k 2 -rn | head -n 5 | tr '\n' ',' | sed 's/,$//; s/,/, /g')
+    echo "$1 took $total ms: $longest ..."
+}
+id_of() { "$weir" endpoint list | awk -v pod="demo/$1" '$NF == pod { print $1 }'; }
+
+serve() { # POD PORT
+    for family in 4 6; do
+        inside "$1" sh -c "while :; do echo hello | nc -$family -N -l -p $2; done" &
+    done
+}
+patience=5
+reach() { # FROM TO ADDRESS PORT
+    verb=reaches
+    inside "$1" timeout "$patience" bash -c "exec 3<>/dev/tcp/$3/$4 && read -r hello <&3" 2>"$work/log" ||
+        verb='does not reach'
+    echo "$1 $verb $2 at $3 port $4"
+}
+pings() { # FROM TO ADDRESS
+    inside "$1" ping -c 2 -i 0.2 -W 1 "$3" >"$work/log" || true
+    echo "$1 pings $2 at $3: $(grep -o '[0-9]* received' "$work/log"), $(tail -n 1 "$work/log")"
+}
+count() { # of links, addresses, notes, pins
+    echo "$1: $(ip -o link | grep -c ': lxc') links," \
+        "$(find "$work/state/ipam/demo" -name '10.*' -o -name 'fd88*' | wc -l) addresses," \
+        "$(find "$work/state/attachments" -name '*.json' | wc -l) notes," \
+        "$(find /sys/fs/bpf -name '*_[0-9][0-9][0-9][0-9][0-9]' | wc -l) pinned maps"
 }
 
-for n in 1 2; do
-    pod=$([ $n = 1 ] && echo web || echo database)
-    ip netns add $pod
-    ip link add lxc00000000$n address 02:00:00:00:01:0$n type veth \
-        peer name eth0 netns $pod address 02:00:00:00:00:0$n
-    inside $pod sh -ec "
-        ip address add 10.88.0.$((n + 1))/32 dev eth0
-        ip address add fd88::$((n + 1))/128 dev eth0 nodad
-        ip link set lo up; ip link set eth0 up
-        ip route add 10.88.0.1 dev eth0; ip route add default via 10.88.0.1
-        ip -6 route add fd88::1 dev eth0; ip -6 route add default via fd88::1"
-    ip link set lxc00000000$n up
+say "5. A runtime makes two pods and calls weir-cni ADD for each. What it hears about the second:"
+for pod in web database; do
+    ip netns add "$pod"
+    cni ADD "$pod" "$(labels "$pod")" >"$work/$pod.result"
 done
+fold "$work/database.result"
+phases_of ADD
+say "6. What the operator sees."
+"$weir" endpoint list -o table
+say "7. The pods reach one another: from pod to pod, past the host's stack."
+pings web database 10.88.0.3
+pings web database fd88::3
+pings database web 10.88.0.2
+pings database web fd88::2
 
-say "7. Both pods attached: the programs loaded, verified, and put on the host ends of their interfaces."
-"$weir" endpoint attach "$work/web.json"
-"$weir" endpoint attach "$work/database.json"
-say "8. They reach one another: from pod to pod, past the host's stack."
-inside web ping -c 2 -W 1 10.88.0.3 | tail -n 3
-inside web ping -c 2 -W 1 fd88::3 | tail -n 3
-say "9. A policy for the database: port 5432 for the web pod, nothing else."
-"$weir" bpf policy set 2 ingress --identity 257 --traffic 5432/tcp >"$work/log"
-"$weir" bpf policy unset 2 ingress
+web=$(id_of web) database=$(id_of database)
+identity=$("$weir" endpoint get "$web" -o json | sed -n 's/.*"identity": \([0-9]*\).*/\1/p')
+say "8. A policy for the database: port 5432 for pods with web's labels (identity $identity), nothing else."
+"$weir" bpf policy set "$database" ingress --identity "$identity" --traffic 5432/tcp >"$work/log"
+"$weir" bpf policy unset "$database" ingress >"$work/log"
+serve database 5432
+serve database 9090
+serve web 8080
 "$weir" monitor --type drop >"$work/drops" 2>"$work/monitor" &
 monitor=$!
-for family in 4 6; do
-    for port in 5432 9090; do
-        inside database sh -c "while :; do echo 'answer from port $port' | nc -$family -N -l -p $port; done" &
-    done
-done
 sleep 1
-reach web 10.88.0.3 5432
-reach web fd88::3 5432
-reach web 10.88.0.3 9090
-inside web ping -c 1 -W 1 10.88.0.3 | tail -n 2 || true
-say "10. What the monitor saw of it."
-kill -INT $monitor
-wait $monitor || true
-cat "$work/drops" "$work/monitor"
-say "11. A new generation for both, while they run; and the maps after all this."
+reach web database 10.88.0.3 5432
+reach web database fd88::3 5432
+# Silence is the answer, and after a second TCP would ask again.
+patience=0.9
+reach web database 10.88.0.3 9090
+reach web database fd88::3 9090
+patience=5
+echo "The other way nothing changed:"
+reach database web 10.88.0.2 8080
+pings database web fd88::2
+say "9. Why: each packet that was dropped, who sent it to whom, and the line of C that decided."
+kill -INT "$monitor"
+wait "$monitor" || true
+cat "$work/drops"
+tail -n 1 "$work/monitor"
+say "10. A new generation for both while they run; then the runtime asks CHECK: is all as ADD made it?"
 "$weir" endpoint regenerate --all
-"$weir" bpf policy get 2
-"$weir" bpf ct list
+for pod in web database; do
+    cni CHECK "$pod" ", \"prevResult\": $(cat "$work/$pod.result")"
+    echo "CHECK of $pod: yes"
+done
+say "11. The maps after all this: the database's rules, the connections to it, the counters."
+"$weir" bpf policy get "$database"
+"$weir" bpf ct list --to 10.88.0.3
 "$weir" bpf metrics list
-say "12. Deleted: nothing of theirs is left."
-"$weir" endpoint delete 1
-"$weir" endpoint delete 2
-"$weir" endpoint list
+say "12. DEL of both: nothing of theirs is left."
+count before
+for pod in web database; do
+    cni DEL "$pod"
+done
+count after
+"$weir" endpoint list -o json

@@ -14,10 +14,16 @@ struct cursor {
 	void *end;
 };
 
+/*
+ * Read anew for each cursor: the compiler would keep the number from an earlier one, in 32 bits as the field
+ * has them, and to the kernel that is no pointer any more.
+ */
 static __always_inline struct cursor cursor_of(const struct __sk_buff *ctx)
 {
-	return (struct cursor){ .position = (void *)(long)ctx->data,
-				.end = (void *)(long)ctx->data_end };
+	const volatile struct __sk_buff *fields = ctx;
+
+	return (struct cursor){ .position = (void *)(long)fields->data,
+				.end = (void *)(long)fields->data_end };
 }
 
 /*

@@ -7,7 +7,7 @@
  *                        to-container has the policy
  *   anywhere else        the host's stack, with the pod's identity in the mark
  *
- * Reads: ENDPOINTS_MAP, CALL_POLICY_MAP, SECLABEL, LXC_ID, LXC_IFINDEX. Drops: 196, 203.
+ * Reads: ENDPOINTS_MAP, CALL_POLICY_MAP. Drops: 196, 203.
  */
 #pragma once
 
@@ -18,8 +18,8 @@
 #define THIS_FILE FILE_DELIVER
 
 /*
- * What a program of CALL_POLICY_MAP finds in the scratch words. Programs of two generations speak it to
- * one another: the numbers stay.
+ * What a program of CALL_POLICY_MAP finds in the scratch words. Programs of two generations and of two
+ * templates speak it to one another: the numbers stay, and other ones need another name of the map.
  */
 enum handover {
 	HANDOVER_SOURCE_IDENTITY = 0, /* of the sender, or none */
@@ -33,16 +33,16 @@ enum origin {
 };
 
 /* Back to the pod, as an answer made here: its programs need not see it again. */
-static __always_inline int answer(struct __sk_buff *ctx)
+static __always_inline int answer(struct __sk_buff *ctx, const struct endpoint_self *self)
 {
-	ctx->mark = mark_of_passed();
+	ctx->mark = mark_of_passed(self->id);
 	return (int)bpf_redirect(ctx->ifindex, 0);
 }
 
 /* To the host's stack. */
-static __always_inline int deliver_to_stack(struct __sk_buff *ctx)
+static __always_inline int deliver_to_stack(struct __sk_buff *ctx, const struct flow *flow)
 {
-	ctx->mark = mark_of_identity(SECLABEL);
+	ctx->mark = mark_of_identity(flow->own_identity);
 	return TC_ACT_OK;
 }
 
@@ -63,6 +63,7 @@ static __always_inline struct endpoint_value *deliver_find(const __be32 *address
 
 /* To a pod of this node. Returns a verdict, or not at all. */
 static __always_inline int deliver_local(struct __sk_buff *ctx, struct ethhdr *eth,
+					 const struct flow *flow,
 					 const struct endpoint_value *target)
 {
 	__u32 id = target->lxc_id;
@@ -71,24 +72,25 @@ static __always_inline int deliver_local(struct __sk_buff *ctx, struct ethhdr *e
 	mac_write(eth->h_source, target->host_mac);
 	event_debug(ctx, DEBUG_DELIVERED, id, target->ifindex);
 	if (!CONFIG_FORCE_LOCAL_POLICY_EVAL_AT_SOURCE) {
-		ctx->mark = mark_of_identity(SECLABEL);
+		ctx->mark = mark_of_identity(flow->own_identity);
 		return (int)bpf_redirect(target->ifindex, 0);
 	}
-	ctx->cb[HANDOVER_SOURCE_IDENTITY] = SECLABEL;
+	ctx->cb[HANDOVER_SOURCE_IDENTITY] = flow->own_identity;
 	ctx->cb[HANDOVER_ORIGIN] = ORIGIN_ENDPOINT;
 	bpf_tail_call(ctx, &CALL_POLICY_MAP, id);
 	return DROP_HERE(DROP_ENDPOINT_NOT_READY);
 }
 
 /* To the pod itself, from where the packet is. */
-static __always_inline int deliver_to_container(struct __sk_buff *ctx, __u32 origin)
+static __always_inline int deliver_to_container(struct __sk_buff *ctx,
+						const struct endpoint_self *self, __u32 origin)
 {
 	if (origin == ORIGIN_STACK)
 		return TC_ACT_OK;
 	if (CONFIG_ENABLE_HOST_REDIRECT)
-		return (int)bpf_redirect_peer(LXC_IFINDEX, 0);
-	ctx->mark = mark_of_passed();
-	return (int)bpf_redirect(LXC_IFINDEX, 0);
+		return (int)bpf_redirect_peer(self->ifindex, 0);
+	ctx->mark = mark_of_passed(self->id);
+	return (int)bpf_redirect(self->ifindex, 0);
 }
 
 /* As a router lowers it, with the checksum (RFC 1624); 0, or a drop. */

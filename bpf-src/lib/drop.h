@@ -93,6 +93,7 @@ enum source_file {
 	FILE_POLICY = 11,
 	FILE_CONNECTION = 12,
 	FILE_DELIVER = 13,
+	FILE_QUESTION = 14,
 };
 
 /*
@@ -145,6 +146,16 @@ static __always_inline int drop(struct __sk_buff *ctx, int verdict, struct flow 
 		tail_call(ctx, SLOT_TIME_EXCEEDED);
 	if (CONFIG_DROP_NOTIFY)
 		tail_call(ctx, SLOT_DROP_NOTIFY);
+	return TC_ACT_SHOT;
+}
+
+/* The same in an endpoint's own program, which has no hop limit to use up. */
+static __always_inline int drop_on_entry(struct __sk_buff *ctx, int verdict, struct flow *flow,
+					 enum direction direction)
+{
+	drop_record(ctx, flow, (__u32)-verdict, direction);
+	if (CONFIG_DROP_NOTIFY)
+		tail_call_indirect(ctx, SLOT_DROP_NOTIFY);
 	return TC_ACT_SHOT;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Layer 2: may this frame enter, and what is in it?
- * Reads: the Ethernet header, LXC_MAC. Drops: 130, 166, 182.
+ * Reads: the Ethernet header, the MAC of SELF_MAP. Drops: 130, 166, 182.
  */
 #pragma once
 
@@ -33,7 +33,8 @@ static __always_inline int eth_type(struct __sk_buff *ctx)
 }
 
 /* Likewise, of a frame the pod sent: it must be untagged, and under the pod's own MAC. */
-static __always_inline int eth_type_from_container(struct __sk_buff *ctx)
+static __always_inline int eth_type_from_container(struct __sk_buff *ctx,
+						   const struct endpoint_self *self)
 {
 	struct ethhdr *eth = NULL;
 	int verdict = eth_header(ctx, &eth);
@@ -44,7 +45,7 @@ static __always_inline int eth_type_from_container(struct __sk_buff *ctx)
 	if (ctx->vlan_present || eth->h_proto == BE16(ETH_P_8021Q) ||
 	    eth->h_proto == BE16(ETH_P_8021AD))
 		return DROP_HERE(DROP_VLAN_FILTERED);
-	if (mac_read(eth->h_source) != LXC_MAC)
+	if (mac_read(eth->h_source) != self->mac)
 		return DROP_HERE(DROP_INVALID_SOURCE_MAC);
 	return eth->h_proto;
 }

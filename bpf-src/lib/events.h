@@ -7,6 +7,7 @@
 #pragma once
 
 #include "lib/drop.h"
+#include "lib/self.h"
 
 /* Where a packet was seen: `subtype` of a trace event. */
 enum trace_point {
@@ -56,8 +57,9 @@ struct verdict_facts {
  * A record in the ring with its header, zero up to the captured bytes; or NULL, counted, where the ring
  * is full.
  */
-static __always_inline void *event_begin(const struct __sk_buff *ctx, enum event_kind kind,
-					 __u8 subtype, __u64 size, __u64 captured_size)
+static __always_inline void *event_begin(const struct __sk_buff *ctx, __u32 id,
+					 enum event_kind kind, __u8 subtype, __u64 size,
+					 __u64 captured_size)
 {
 	struct event_header *header = bpf_ringbuf_reserve(&EVENTS_MAP, size, 0);
 
@@ -68,7 +70,7 @@ static __always_inline void *event_begin(const struct __sk_buff *ctx, enum event
 	__builtin_memset(header, 0, size - captured_size);
 	header->kind = kind;
 	header->subtype = subtype;
-	header->lxc_id = (__u16)LXC_ID;
+	header->lxc_id = (__u16)id;
 	header->hash = ctx->hash;
 	header->monotonic_ns = bpf_ktime_get_ns();
 	return header;
@@ -89,7 +91,8 @@ static __always_inline void event_capture(const struct __sk_buff *ctx, struct ev
 }
 
 /* Of the packet whose scratch words drop() has filled. */
-static __always_inline void event_drop(const struct __sk_buff *ctx)
+static __always_inline void event_drop(const struct __sk_buff *ctx,
+				       const struct endpoint_self *self)
 {
 	__u32 place = ctx->cb[SCRATCH_PLACE];
 	__u32 peer = ctx->cb[SCRATCH_PEER_IDENTITY];
@@ -98,11 +101,12 @@ static __always_inline void event_drop(const struct __sk_buff *ctx)
 
 	if (!CONFIG_DROP_NOTIFY)
 		return;
-	event = event_begin(ctx, EVENT_DROP, DROP_REASON_OF(place), sizeof(*event), EVENT_CAPTURE);
+	event = event_begin(ctx, self->id, EVENT_DROP, DROP_REASON_OF(place), sizeof(*event),
+			    EVENT_CAPTURE);
 	if (!event)
 		return;
-	event->source_identity = is_egress ? SECLABEL : peer;
-	event->destination_identity = is_egress ? peer : SECLABEL;
+	event->source_identity = is_egress ? self->identity : peer;
+	event->destination_identity = is_egress ? peer : self->identity;
 	event->policy_rule = ctx->cb[SCRATCH_POLICY_RULE];
 	event->destination_id = (__u16)(ctx->cb[SCRATCH_DIRECTION] >> SCRATCH_PEER_ID_SHIFT);
 	event->line = DROP_LINE_OF(place);
@@ -130,12 +134,13 @@ VERIFIED_ALONE int event_trace_send(struct __sk_buff *ctx, struct flow *flow, __
 
 	if (!flow)
 		return 0;
-	event = event_begin(ctx, EVENT_TRACE, (__u8)point, sizeof(*event), EVENT_CAPTURE);
+	event = event_begin(ctx, flow->own_id, EVENT_TRACE, (__u8)point, sizeof(*event),
+			    EVENT_CAPTURE);
 	if (!event)
 		return 0;
-	event->source_identity = is_egress ? SECLABEL : flow->peer_identity;
-	event->destination_identity = is_egress ? flow->peer_identity : SECLABEL;
-	event->destination_id = is_egress ? flow->peer_id : (__u16)LXC_ID;
+	event->source_identity = is_egress ? flow->own_identity : flow->peer_identity;
+	event->destination_identity = is_egress ? flow->peer_identity : flow->own_identity;
+	event->destination_id = is_egress ? flow->peer_id : flow->own_id;
 	event->reason = point == TRACE_FROM_CONTAINER || point == TRACE_FROM_STACK ? TRACE_UNKNOWN
 										   : flow->reason;
 	event_capture(ctx, &event->packet);
@@ -164,7 +169,8 @@ VERIFIED_ALONE int event_verdict_send(struct __sk_buff *ctx, struct verdict_fact
 
 	if (!facts || !verdict_is_wanted(facts->direction))
 		return 0;
-	event = event_begin(ctx, EVENT_VERDICT, facts->direction, sizeof(*event), EVENT_CAPTURE);
+	event = event_begin(ctx, LXC_ID, EVENT_VERDICT, facts->direction, sizeof(*event),
+			    EVENT_CAPTURE);
 	if (!event)
 		return 0;
 	event->remote_identity = facts->identity;
@@ -184,8 +190,11 @@ static __always_inline struct debug_event *event_debug_begin(const struct __sk_b
 							     enum debug_message message,
 							     __u32 first, __u32 second)
 {
-	struct debug_event *event = event_begin(ctx, EVENT_DEBUG, (__u8)message, sizeof(*event), 0);
+	const struct endpoint_self *self = self_find();
+	struct debug_event *event;
 
+	event = event_begin(ctx, self ? self->id : 0, EVENT_DEBUG, (__u8)message, sizeof(*event),
+			    0);
 	if (event) {
 		event->argument[0] = first;
 		event->argument[1] = second;

@@ -35,6 +35,7 @@ enum trace_reason {
 #define FRAGMENT_PLACE 0x1fff
 
 struct flow {
+	__u32 own_identity;  /* of the pod; with own_id: for whom the program runs */
 	__u32 peer_identity; /* 0: not looked up */
 	__u32 policy_rule;
 	__u32 transport;   /* bytes before the transport header */
@@ -43,6 +44,7 @@ struct flow {
 	__u16 fragment; /* of a fragment: its place in units of 8, and FRAGMENT_MORE; else 0 */
 	__be16 sport;   /* as the packet has them; ICMP: identifier and type */
 	__be16 dport;
+	__u16 own_id;
 	__u16 peer_id;
 	__u8 protocol;
 	__u8 tcp_flags; /* CT_SEEN for other protocols */

@@ -40,15 +40,15 @@ static __always_inline __u32 identity_of_mark(__u32 mark)
 	return mark >> 16 | (mark & 0xff) << 16;
 }
 
-static __always_inline __u32 mark_of_passed(void)
+static __always_inline __u32 mark_of_passed(__u32 id)
 {
-	return LXC_ID << 16 | MARK_PASSED;
+	return id << 16 | MARK_PASSED;
 }
 
 /* Whether the endpoint's programs have let it pass, or made it. */
-static __always_inline int mark_is_passed(__u32 mark)
+static __always_inline int mark_is_passed(__u32 mark, __u32 id)
 {
-	return (mark & MARK_KIND_MASK) == MARK_PASSED && mark >> 16 == LXC_ID;
+	return (mark & MARK_KIND_MASK) == MARK_PASSED && mark >> 16 == id;
 }
 
 static __always_inline struct endpoint_value *endpoint_find(const __be32 *address, const int family)

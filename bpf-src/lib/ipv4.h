@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Layer 3, IPv4: is the header sound, is the sender who it says it is, and what is in the packet?
- * Reads: LXC_IPV4. Drops: 132, 134, and those of fragment.h and icmp.h.
+ * Drops: 132, 134, and those of fragment.h and icmp.h.
  */
 #pragma once
 
@@ -172,9 +172,10 @@ static __always_inline int ipv4_read(struct __sk_buff *ctx, const struct iphdr *
 }
 
 /* Whether the pod may send from this address. An endpoint without IPv4 has the address zero. */
-static __always_inline int ipv4_is_own_source(const struct iphdr *ip)
+static __always_inline int ipv4_is_own_source(const struct iphdr *ip,
+					      const struct endpoint_self *self)
 {
-	__be32 own = LXC_IPV4;
+	__be32 own = self->ipv4;
 
 	return own != 0 && ip->saddr == own;
 }

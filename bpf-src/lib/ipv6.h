@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Layer 3, IPv6: is the header sound, is the sender who it says it is, and what is in the packet?
- * Reads: LXC_IP. Drops: 132, 134, and those of extension.h, fragment.h, icmp.h and neighbor.h.
+ * Drops: 132, 134, and those of extension.h, fragment.h, icmp.h and neighbor.h.
  */
 #pragma once
 
@@ -43,16 +43,16 @@ static __always_inline int ipv6_header(struct __sk_buff *ctx, struct ethhdr **fr
 }
 
 /* Whether the pod may send from this address. */
-static __always_inline int ipv6_is_own_source(const struct ipv6hdr *ip)
+static __always_inline int ipv6_is_own_source(const struct ipv6hdr *ip,
+					      const struct endpoint_self *self)
 {
-	union ipv6_address own = LXC_IP;
 
 	if (ipv6_is_link_local(&ip->saddr))
 		return 1;
 	/* Who has no address yet asks the link whether it is free (RFC 4862, 5.4.2), no one else. */
 	if (ipv6_is_zero(&ip->saddr))
 		return ipv6_is_link_multicast(&ip->daddr);
-	return ipv6_equal(&ip->saddr, &own);
+	return ipv6_equal(&ip->saddr, (const void *)self->ipv6);
 }
 
 /* As ipv4_error(). What the error is about may be behind extension headers: then nothing matches. */

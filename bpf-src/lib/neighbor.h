@@ -2,8 +2,8 @@
 /*
  * Messages between neighbours: neighbour discovery and multicast listeners. No policy applies to them, so
  * they must not come from farther away. The pod's question for any address but its own is answered with
- * NODE_MAC, as arp.h does; that for a router, the answers to the host, and its reports go to the host.
- * Reads: LXC_IP, LXC_MAC, NODE_MAC. Drops: 132, 134, 141, 176.
+ * the host's MAC, as arp.h does; that for a router, the answers to the host, and its reports go to the host.
+ * Reads: the address and MACs of SELF_MAP. Drops: 132, 134, 141, 176, 184.
  */
 #pragma once
 
@@ -73,12 +73,13 @@ struct neighbor_frame {
 	(sizeof(struct neighbor_frame) - __builtin_offsetof(struct neighbor_frame, eth))
 
 /* The answer takes the place of the question. */
-static __always_inline int neighbor_answer(struct __sk_buff *ctx, const union ipv6_address *asker,
+static __always_inline int neighbor_answer(struct __sk_buff *ctx, const struct endpoint_self *self,
+					   const union ipv6_address *asker,
 					   const union ipv6_address *target)
 {
 	struct neighbor_frame frame;
-	__u64 mac = LXC_MAC;
-	__u64 node_mac = NODE_MAC;
+	__u64 mac = self->mac;
+	__u64 node_mac = self->host_mac;
 
 	__builtin_memset(&frame, 0, sizeof(frame));
 	frame.eth.h_proto = BE16(ETH_P_IPV6);
@@ -101,20 +102,22 @@ static __always_inline int neighbor_answer(struct __sk_buff *ctx, const union ip
 	    bpf_skb_store_bytes(ctx, 0, &frame.eth, NEIGHBOR_FRAME_LEN, 0))
 		return DROP_HERE(DROP_WRITE_ERROR);
 	event_debug(ctx, DEBUG_NEIGHBOR_ANSWERED, target->word32[3], 0);
-	return answer(ctx);
+	return answer(ctx, self);
 }
 
 /* A message that neighbor_check() has let pass, from the pod. */
 VERIFIED_ALONE int neighbor_from_container(struct __sk_buff *ctx, struct ct6_key *key,
 					   struct flow *flow)
 {
-	union ipv6_address own = LXC_IP;
+	const struct endpoint_self *self = self_find();
+	const union ipv6_address *own;
 	union ipv6_address asker;
 	struct nd_message message;
 	__u32 type;
 
-	if (!key || !flow)
-		return DROP_HERE(DROP_INVALID);
+	if (!key || !flow || !self)
+		return DROP_HERE(DROP_INVALID_TC_BUFFER);
+	own = (const void *)self->ipv6;
 	type = __builtin_bswap16(flow->dport);
 	__builtin_memcpy(&asker, key->saddr, sizeof(asker));
 	if (type != ICMPV6_NEIGHBOR_ASK && type != ICMPV6_NEIGHBOR_TELL)
@@ -125,11 +128,11 @@ VERIFIED_ALONE int neighbor_from_container(struct __sk_buff *ctx, struct ct6_key
 	    message.target.octet[0] == 0xff)
 		return DROP_HERE(DROP_INVALID);
 	if (type == ICMPV6_NEIGHBOR_TELL)
-		return ipv6_is_link_local(&message.target) || ipv6_equal(&message.target, &own)
+		return ipv6_is_link_local(&message.target) || ipv6_equal(&message.target, own)
 			       ? TC_ACT_OK
 			       : DROP_HERE(DROP_INVALID_SOURCE_IP);
 	/* Without a source it asks whether an address is free: the answer would take it from the pod. */
-	if (ipv6_is_zero(&asker) || ipv6_equal(&message.target, &own))
+	if (ipv6_is_zero(&asker) || ipv6_equal(&message.target, own))
 		return TC_ACT_OK;
-	return neighbor_answer(ctx, &asker, &message.target);
+	return neighbor_answer(ctx, self, &asker, &message.target);
 }

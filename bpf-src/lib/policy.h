@@ -3,7 +3,12 @@
  * Policy: may a connection exist? Asked once for each, and again when the revision has changed. Both the
  * entry for the peer's identity and the one for anybody count: one that denies wins, else the finer one.
  * The node reaches its pods unless an entry denies it: its probes must not depend on policy.
- * Reads: POLICY_MAP (and counts in it), POLICY_REVISION_MAP. Drops: 133, 181.
+ *
+ * The entries and what is done with them are the endpoint's own, and stand in a program of its own. A shared
+ * program asks it by a tail call out of a function: that replaces the function alone, so the answer comes
+ * back to the function's caller as if it were its own.
+ *
+ * Reads: POLICY_MAP (and counts in it), POLICY_REVISION_MAP. Drops: 133, 140, 181.
  */
 #pragma once
 
@@ -20,14 +25,30 @@ struct policy_question {
 	__be16 port;
 	__u8 protocol;
 	__u8 direction;
-	__u32 is_ipv6;
-	__u32 rule; /* the answer, besides the verdict: the rule that decided */
+	__u8 is_ipv6;
 };
 
+/*
+ * How it lies in the scratch words. Programs of two generations and of two templates speak it to one
+ * another: the numbers stay, and other ones need another name of POLICY_VERDICT_MAP.
+ */
+enum question_word {
+	QUESTION_IDENTITY = 0,
+	QUESTION_REVISION = 1,
+	QUESTION_ABOUT = 2, /* port, protocol << 16, direction << 24, and a bit for IPv6 */
+	ANSWER_RULE = 3,    /* the answer, besides the verdict: the rule that decided */
+};
+
+#define QUESTION_PROTOCOL_SHIFT  16
+#define QUESTION_DIRECTION_SHIFT 24
+#define QUESTION_IS_IPV6         0x80000000U
+
+/* The detail of a missed call, where another one has its slot of CALLS_MAP. */
+#define MISSED_VERDICT 0xff
+
 /* Read before POLICY_MAP is: a change in between is then found at the next packet. */
-static __always_inline __u32 policy_revision(void)
+static __always_inline __u32 policy_revision(__u32 id)
 {
-	__u32 id = LXC_ID;
 	__u32 *revision = bpf_map_lookup_elem(&POLICY_REVISION_MAP, &id);
 
 	return revision ? *revision : 0;
@@ -73,7 +94,8 @@ static __always_inline __u8 policy_reason(const struct policy_value *value,
 #define POLICY_AUDITED 1
 
 /* Counts the decision, and tells of it. */
-static __always_inline void policy_record(struct __sk_buff *ctx, struct policy_question *question,
+static __always_inline void policy_record(struct __sk_buff *ctx,
+					  const struct policy_question *question,
 					  struct policy_value *value, __u8 reason)
 {
 	struct verdict_facts facts = {
@@ -93,7 +115,7 @@ static __always_inline void policy_record(struct __sk_buff *ctx, struct policy_q
 		facts.rule = value->rule;
 		facts.match_bits = value->match_bits;
 	}
-	question->rule = facts.rule;
+	ctx->cb[ANSWER_RULE] = facts.rule;
 	if (CONFIG_POLICY_AUDIT_MODE && reason)
 		facts.flags |= VERDICT_AUDITED;
 	if (CONFIG_POLICY_VERDICT_NOTIFY)
@@ -101,18 +123,51 @@ static __always_inline void policy_record(struct __sk_buff *ctx, struct policy_q
 	event_policy_debug(ctx, &facts);
 }
 
-/* 0, or a drop, or POLICY_AUDITED. */
-VERIFIED_ALONE int policy_ask(struct __sk_buff *ctx, struct policy_question *question)
+/* In the endpoint's own program: 0, or a drop, or POLICY_AUDITED. */
+static __always_inline int policy_answer(struct __sk_buff *ctx)
 {
-	struct policy_value *value;
-	__u8 reason;
+	__u32 about = ctx->cb[QUESTION_ABOUT];
+	struct policy_question question = {
+		.identity = ctx->cb[QUESTION_IDENTITY],
+		.revision = ctx->cb[QUESTION_REVISION],
+		.port = (__be16)about,
+		.protocol = (__u8)(about >> QUESTION_PROTOCOL_SHIFT),
+		.direction = (__u8)(about >> QUESTION_DIRECTION_SHIFT & 0x7f),
+		.is_ipv6 = (about & QUESTION_IS_IPV6) != 0,
+	};
+	struct policy_value *value = policy_find(&question);
+	__u8 reason = policy_reason(value, &question);
 
-	if (!question)
-		return DROP_HERE(DROP_POLICY);
-	value = policy_find(question);
-	reason = policy_reason(value, question);
-	policy_record(ctx, question, value, reason);
+	policy_record(ctx, &question, value, reason);
 	if (!reason)
 		return 0;
 	return CONFIG_POLICY_AUDIT_MODE ? POLICY_AUDITED : DROP_HERE(reason);
+}
+
+/* Puts the question where the endpoint's policy program finds it. */
+static __always_inline void policy_put(struct __sk_buff *ctx,
+				       const struct policy_question *question)
+{
+	ctx->cb[QUESTION_IDENTITY] = question->identity;
+	ctx->cb[QUESTION_REVISION] = question->revision;
+	ctx->cb[QUESTION_ABOUT] = question->port |
+				  (__u32)question->protocol << QUESTION_PROTOCOL_SHIFT |
+				  (__u32)question->direction << QUESTION_DIRECTION_SHIFT |
+				  (question->is_ipv6 ? QUESTION_IS_IPV6 : 0);
+	ctx->cb[ANSWER_RULE] = 0;
+}
+
+/*
+ * In a shared program: what the policy of endpoint `id` says to the question; 0, or a drop, or POLICY_AUDITED,
+ * and the rule in ANSWER_RULE. To the kernel it may have changed the packet: pointers
+ * into it are to be taken anew.
+ */
+VERIFIED_ALONE int policy_call(struct __sk_buff *ctx, __u32 id)
+{
+	int verdict = DROP_WITH(DROP_MISSED_TAIL_CALL, MISSED_VERDICT);
+
+	bpf_tail_call(ctx, &POLICY_VERDICT_MAP, id);
+	/* The compiler sees this return alone, and must not believe that there is no other. */
+	KEEP(verdict);
+	return verdict;
 }

@@ -16,6 +16,11 @@
 #define SLOT_NODEPORT_REVERSE_NAT 17
 #define SLOT_IPV4_TO_CONTAINER    22
 #define SLOT_IPV6_TO_CONTAINER    23
+#define SLOT_OTHER_FROM_CONTAINER 24
+#define SLOT_OTHER_TO_CONTAINER   25
+
+/* A scratch word that nobody else uses. */
+#define SCRATCH_SLOT 4
 
 /* Puts a program into a slot: the loader reads this tag from the object's BTF. */
 #define TAIL(slot) __attribute__((btf_decl_tag("tail:" TEXT(CALLS_MAP) "/" TEXT(slot))))
@@ -34,4 +39,16 @@ static __always_inline void tail_call(struct __sk_buff *ctx, const __u32 slot)
 		     :
 		     : [ctx] "r"(ctx), [calls] "i"(&CALLS_MAP), [slot] "i"(slot)
 		     : "r0", "r1", "r2", "r3", "r4", "r5", "memory");
+}
+
+/*
+ * Likewise from a program of the endpoint's own, with the slot hidden from the kernel: to make a direct jump
+ * it stops every processor several times, for each jump and at each load. A shared program pays that once.
+ */
+static __always_inline void tail_call_indirect(struct __sk_buff *ctx, __u32 slot)
+{
+	volatile __u32 *hidden = &ctx->cb[SCRATCH_SLOT];
+
+	*hidden = slot;
+	bpf_tail_call(ctx, &CALLS_MAP, *hidden);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The answer to a packet whose hop limit is used up here: ICMP time exceeded, from the router that we are
- * to the pod. Over IPv6 that is the link-local address of NODE_MAC; over IPv4 the dummy address for
+ * to the pod. Over IPv6 that is the link-local address of the host's MAC; over IPv4 the dummy address for
  * routers that have none (RFC 7600). It takes the place of the packet, of whose start it has a part.
- * Reads: LXC_MAC, NODE_MAC. Nobody is told when there is none: it is dropped in any case.
+ * Reads: MACs and address of SELF_MAP. Nobody is told when there is none: it is dropped in any case.
  */
 #pragma once
 
@@ -31,10 +31,11 @@ struct error6 {
 	__u8 sample[ERROR_SAMPLE];
 };
 
-static __always_inline void error_ethernet(struct ethhdr *eth, __u16 type)
+static __always_inline void error_ethernet(struct ethhdr *eth, const struct endpoint_self *self,
+					   __u16 type)
 {
-	__u64 mac = LXC_MAC;
-	__u64 node_mac = NODE_MAC;
+	__u64 mac = self->mac;
+	__u64 node_mac = self->host_mac;
 
 	mac_write(eth->h_dest, mac);
 	mac_write(eth->h_source, node_mac);
@@ -55,14 +56,15 @@ static __always_inline __u32 error_sample(struct __sk_buff *ctx, __u8 *sample)
 }
 
 /* Puts `len` bytes in place of the packet; a verdict. */
-static __always_inline int error_send(struct __sk_buff *ctx, const void *frame, __u32 len)
+static __always_inline int error_send(struct __sk_buff *ctx, const struct endpoint_self *self,
+				      const void *frame, __u32 len)
 {
 	if (bpf_skb_change_tail(ctx, len, 0) || bpf_skb_store_bytes(ctx, 0, frame, len, 0))
 		return TC_ACT_SHOT;
-	return answer(ctx);
+	return answer(ctx, self);
 }
 
-static __always_inline int time_exceeded4(struct __sk_buff *ctx)
+static __always_inline int time_exceeded4(struct __sk_buff *ctx, const struct endpoint_self *self)
 {
 	struct error4 error;
 	const struct iphdr *about = (const void *)error.sample;
@@ -75,25 +77,23 @@ static __always_inline int time_exceeded4(struct __sk_buff *ctx)
 	    (about->protocol == IPPROTO_ICMP && (about->version_ihl & 0xf) == IPV4_MIN_WORDS &&
 	     error.sample[sizeof(*about)] != ICMP_ECHO_REQUEST))
 		return TC_ACT_SHOT;
-	error_ethernet(&error.eth, BE16(ETH_P_IP));
+	error_ethernet(&error.eth, self, BE16(ETH_P_IP));
 	error.ip.version_ihl = IPV4_VERSION << 4 | IPV4_MIN_WORDS;
 	error.ip.ttl = ERROR_TTL;
 	error.ip.protocol = IPPROTO_ICMP;
 	error.ip.saddr = DUMMY_ADDRESS;
-	error.ip.daddr = LXC_IPV4;
+	error.ip.daddr = self->ipv4;
 	error.icmp.type = ICMP_TIME_EXCEEDED;
 	error.ip.tot_len = __builtin_bswap16((__u16)(sizeof(error.ip) + sizeof(error.icmp) + len));
 	error.ip.check = checksum_of(&error.ip, sizeof(error.ip));
 	error.icmp.check = checksum_of(&error.icmp, sizeof(error.icmp) + sizeof(error.sample));
-	return error_send(ctx, &error.eth,
+	return error_send(ctx, self, &error.eth,
 			  sizeof(error.eth) + sizeof(error.ip) + sizeof(error.icmp) + len);
 }
 
 /* The address that the kernel gives the device by its MAC (RFC 4291, appendix A). */
-static __always_inline void router_address(union ipv6_address *address)
+static __always_inline void router_address(union ipv6_address *address, __u64 mac)
 {
-	__u64 mac = NODE_MAC;
-
 	address->word32[0] = BE32(0xfe800000);
 	address->word32[1] = 0;
 	mac_write(&address->octet[8], mac);
@@ -105,7 +105,7 @@ static __always_inline void router_address(union ipv6_address *address)
 	address->octet[15] = (__u8)(mac >> 40);
 }
 
-static __always_inline int time_exceeded6(struct __sk_buff *ctx)
+static __always_inline int time_exceeded6(struct __sk_buff *ctx, const struct endpoint_self *self)
 {
 	struct error6 error;
 	const struct ipv6hdr *about = (const void *)error.sample;
@@ -117,15 +117,15 @@ static __always_inline int time_exceeded6(struct __sk_buff *ctx)
 	if (len == 0 || (about->nexthdr == IPPROTO_ICMPV6 &&
 			 error.sample[sizeof(*about)] < ICMPV6_ECHO_REQUEST))
 		return TC_ACT_SHOT;
-	error_ethernet(&error.eth, BE16(ETH_P_IPV6));
+	error_ethernet(&error.eth, self, BE16(ETH_P_IPV6));
 	error.ip.version_class_flow = BE32(IPV6_VERSION << 28);
 	error.ip.nexthdr = IPPROTO_ICMPV6;
 	error.ip.hop_limit = ERROR_TTL;
 	error.icmp.type = ICMPV6_TIME_EXCEEDED;
-	router_address(&error.ip.saddr);
+	router_address(&error.ip.saddr, self->host_mac);
 	error.ip.daddr = about->saddr;
 	error.ip.payload_len = __builtin_bswap16((__u16)(sizeof(error.icmp) + len));
 	error.icmp.check = checksum_of_ipv6(&error.ip, sizeof(error.icmp) + sizeof(error.sample));
-	return error_send(ctx, &error.eth,
+	return error_send(ctx, self, &error.eth,
 			  sizeof(error.eth) + sizeof(error.ip) + sizeof(error.icmp) + len);
 }

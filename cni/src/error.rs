@@ -153,6 +153,7 @@ impl Error {
             text.push_str("; ");
             text.push_str(advice);
         }
+        shortened(&mut text);
         unswallowed(&text)
     }
 
@@ -162,6 +163,16 @@ impl Error {
             Self::Version(error) => Some(error.details()),
             _ => None,
         }
+    }
+}
+
+/// The longest message: a verifier's words with their context, and no megabytes that somebody put into a name.
+const LONGEST: usize = 16 << 10;
+
+fn shortened(text: &mut String) {
+    if text.len() > LONGEST {
+        text.truncate(text.floor_char_boundary(LONGEST));
+        text.push_str(" [cut]");
     }
 }
 

@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use ep_builder::events::clock::rfc3339;
 use ep_builder::timeline::Timeline;
 use nix::libc::{O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK};
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 /// A file of this size is put aside; with the one before it, twice this is all the log ever takes.
@@ -57,24 +58,47 @@ impl CallLog {
 
     fn line(mut self, now: SystemTime) -> String {
         let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let phases = self.timeline.stages().iter();
-        let phases: Map<_, _> = phases
-            .map(|(stage, time)| ((*stage).to_owned(), milliseconds(*time)))
-            .collect();
         let total = milliseconds(self.timeline.total());
         self.fields.insert("time".to_owned(), json!(rfc3339(since)));
         self.fields
             .insert("pid".to_owned(), json!(std::process::id()));
         self.fields.insert("totalMs".to_owned(), total);
-        self.fields
-            .insert("phasesMs".to_owned(), Value::Object(phases));
         if !self.notices.is_empty() {
             self.fields
                 .insert("notices".to_owned(), json!(self.notices));
         }
-        let mut line = shortened(Value::Object(self.fields)).to_string();
-        line.push('\n');
-        line
+        let line = Line {
+            fields: shortened(Value::Object(self.fields)),
+            phases: Phases(self.timeline.stages()),
+        };
+        // Texts and numbers: there is nothing in it that JSON has no words for.
+        serde_json::to_string(&line).unwrap_or_default() + "\n"
+    }
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(flatten)]
+    fields: Value,
+    #[serde(rename = "phasesMs")]
+    phases: Phases<'a>,
+}
+
+/// In the order in which they ran, which the members of a [`Value`] have not; what ran twice is one.
+struct Phases<'a>(&'a [(&'static str, Duration)]);
+
+impl Serialize for Phases<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut names: Vec<&str> = Vec::new();
+        for (name, _) in self.0 {
+            if !names.contains(name) {
+                names.push(name);
+            }
+        }
+        serializer.collect_map(names.into_iter().map(|name| {
+            let of_it = self.0.iter().filter(|(phase, _)| *phase == name);
+            (name, milliseconds(of_it.map(|(_, time)| *time).sum()))
+        }))
     }
 }
 
@@ -152,7 +176,9 @@ mod tests {
         log.send_to(Some(path.to_owned()));
         log.field("command", "ADD");
         log.field("text", text);
-        log.timeline.mark("first");
+        for phase in ["first", "again", "after", "again"] {
+            log.timeline.mark(phase);
+        }
         log
     }
 
@@ -176,6 +202,10 @@ mod tests {
         assert_eq!(lines[0]["text"], "two\nlines");
         assert_eq!(lines[0]["notices"], json!(["mind the gap"]));
         assert!(lines[0]["phasesMs"]["first"].is_number() && lines[0]["totalMs"].is_number());
+        let text = fs::read_to_string(&path).unwrap();
+        let at = |phase| text.match_indices(phase).map(|(at, _)| at).next();
+        assert!(at("\"first\"") < at("\"again\"") && at("\"again\"") < at("\"after\""));
+        assert_eq!(text.lines().next().unwrap().matches("\"again\"").count(), 1);
         assert!(lines[0]["time"].as_str().unwrap().ends_with('Z'));
         assert!(lines[1].get("notices").is_none());
     }

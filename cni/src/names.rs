@@ -1,7 +1,7 @@
 //! The names a runtime gives, checked, and the names that follow from them.
 //!
 //! Each becomes a part of a path or of a link's name somewhere, so nothing that is not a name gets past
-//! these constructors. The rules are libcni's (`pkg/utils`).
+//! these constructors. The rules are libcni's (`pkg/utils`), and those of the places the names go to.
 
 use std::fmt;
 
@@ -11,6 +11,9 @@ use sha2::{Digest, Sha256};
 /// The kernel's bound for a link's name, and for its alias.
 const LINK_NAME_MAX: usize = 15;
 const ALIAS_MAX: usize = 255;
+
+/// libcni has no bound, but a file system has: a network's addresses have folders with its name and more.
+const NETWORK_NAME_MAX: usize = 200;
 
 /// How the alias of a link of ours begins.
 pub(crate) const MARK: &str = "weir:";
@@ -69,7 +72,8 @@ name!(
 name!(
     /// The name of a network configuration.
     NetworkName, "the network name",
-    "begin with a letter or digit and go on with letters, digits, '_', '.' and '-'", is_identifier
+    "begin with a letter or digit, go on with letters, digits, '_', '.' and '-', and have at most 200 bytes",
+    is_network
 );
 
 fn is_identifier(value: &str) -> bool {
@@ -78,6 +82,10 @@ fn is_identifier(value: &str) -> bool {
         .next()
         .is_some_and(|first| first.is_ascii_alphanumeric())
         && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
+}
+
+fn is_network(value: &str) -> bool {
+    value.len() <= NETWORK_NAME_MAX && is_identifier(value)
 }
 
 fn is_link_name(value: &str) -> bool {
@@ -146,10 +154,12 @@ mod tests {
 
     #[test]
     fn names_keep_the_rules_of_libcni() {
-        for good in ["a", "A1", "0_.-", "abc.def", &"x".repeat(300)] {
+        for good in ["a", "A1", "0_.-", "abc.def", &"x".repeat(200)] {
             assert!(ContainerId::new(good).is_ok(), "{good:?}");
             assert!(NetworkName::new(good).is_ok(), "{good:?}");
         }
+        let long = "x".repeat(300);
+        assert!(ContainerId::new(&long).is_ok() && NetworkName::new(&long).is_err());
         for bad in [
             "", ".", "..", "-a", "_a", "a/b", "a b", "a\0", "../x", "é", "a\n",
         ] {

@@ -73,7 +73,7 @@ fn a_stdin_that_ends_is_read_whole() {
         .unwrap();
     let stdout = child.stdout.take().unwrap();
     let mut text = String::new();
-    let mut stdin = Deadlined::new(OwnedFd::from(stdout), Duration::from_secs(60));
+    let mut stdin = Deadlined::new(OwnedFd::from(stdout), Duration::from_mins(1));
     stdin.read_to_string(&mut text).unwrap();
     assert_eq!(text, "all\n");
     assert!(child.wait().unwrap().success());

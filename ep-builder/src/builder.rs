@@ -149,12 +149,11 @@ impl Builder {
         let object = template
             .entry
             .template
-            .patch(&EndpointValues::of(endpoint));
+            .into_object(&EndpointValues::of(endpoint));
         timeline.mark("patch");
         let header = self
             .renderer
-            .endpoint(&self.settings.node, &shape, endpoint)?
-            .ep_config;
+            .ep_config(&self.settings.node, &shape, endpoint)?;
         timeline.mark("header");
         Ok(Built {
             object,

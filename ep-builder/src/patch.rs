@@ -35,14 +35,22 @@ impl Template {
 
     /// A copy with the endpoint's values; it differs from the template at the places of the layout only.
     pub fn patch(&self, values: &EndpointValues) -> EndpointObject {
-        let mut bytes = self.bytes.clone();
-        write_constants(&mut bytes, &self.layout.constants, values, |_| true);
-        let id = values.id.five_digits();
-        for site in &self.layout.names {
-            overwrite(&mut bytes, &site.digits, id.as_bytes());
-        }
-        EndpointObject(bytes)
+        filled(self.bytes.clone(), &self.layout, values)
     }
+
+    /// As [`Template::patch`], in the template's own memory.
+    pub fn into_object(self, values: &EndpointValues) -> EndpointObject {
+        filled(self.bytes, &self.layout, values)
+    }
+}
+
+fn filled(mut bytes: Vec<u8>, layout: &TemplateLayout, values: &EndpointValues) -> EndpointObject {
+    write_constants(&mut bytes, &layout.constants, values, |_| true);
+    let id = values.id.five_digits();
+    for site in &layout.names {
+        overwrite(&mut bytes, &site.digits, id.as_bytes());
+    }
+    EndpointObject(bytes)
 }
 
 fn write_constants(

@@ -92,6 +92,10 @@ fn collect(
 /// What is compiled runs in the kernel: a file that anybody may write is nobody's word.
 fn refuse_public(path: &Path) -> Result<(), SourceError> {
     let metadata = fs::metadata(path).map_err(FileError::of("read", path))?;
+    refuse_public_of(path, &metadata)
+}
+
+fn refuse_public_of(path: &Path, metadata: &fs::Metadata) -> Result<(), SourceError> {
     if metadata.mode() & 0o002 != 0 {
         return Err(SourceError::Public {
             path: path.to_owned(),
@@ -101,8 +105,10 @@ fn refuse_public(path: &Path) -> Result<(), SourceError> {
 }
 
 fn read_source(path: &Path) -> Result<Vec<u8>, SourceError> {
-    refuse_public(path)?;
-    Ok(whole_file::read(path, FILE_LIMIT)?)
+    let (file, metadata) = whole_file::open_plain(path)?;
+    refuse_public_of(path, &metadata)?;
+    let bytes = whole_file::read_known(file, &metadata, FILE_LIMIT);
+    Ok(bytes.map_err(FileError::of("read", path))?)
 }
 
 fn is_source(path: &Path) -> bool {

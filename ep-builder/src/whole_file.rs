@@ -74,7 +74,12 @@ pub fn write_via(path: &Path, via: &Path, bytes: &[u8]) -> Result<(), FileError>
         fs::rename(via, path)?;
         File::open(folder_of(path))?.sync_all()
     };
-    replace().map_err(FileError::of("write", path))
+    let replaced = replace();
+    if replaced.is_err() {
+        // A full disk is no reason to keep a part of what did not fit.
+        fs::remove_file(via).unwrap_or_default();
+    }
+    replaced.map_err(FileError::of("write", path))
 }
 
 /// A name without a folder lies in the current one.
@@ -93,15 +98,19 @@ pub fn write_output(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
         .map_err(FileError::of("write", path))
 }
 
-/// Writes a file of a private scratch folder: not durable, and nobody else reads it.
+/// Writes a file of a private scratch folder: not durable, and nobody else reads it. One that does not fit is
+/// not kept.
 pub fn write_scratch(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    OpenOptions::new()
+    let opened = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
-        .open(path)
-        .and_then(|mut file| file.write_all(bytes))
-        .map_err(FileError::of("write", path))
+        .open(path);
+    let written = opened.and_then(|mut file| {
+        file.write_all(bytes)
+            .inspect_err(|_| fs::remove_file(path).unwrap_or_default())
+    });
+    written.map_err(FileError::of("write", path))
 }
 
 /// Opens a plain file for reading; refuses symlinks, FIFOs, devices and folders, and never blocks.
@@ -111,15 +120,15 @@ pub fn open_plain(path: &Path) -> Result<(File, fs::Metadata), FileError> {
 
 /// Reads a plain file of at most `limit` bytes.
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
-    let (file, _) = open_plain(path)?;
-    read_open(file, limit).map_err(FileError::of("read", path))
+    let (file, metadata) = open_plain(path)?;
+    read_known(file, &metadata, limit).map_err(FileError::of("read", path))
 }
 
 /// As [`read`], through symlinks: for files that a person named. A configuration mounted from a Kubernetes
 /// `ConfigMap` is one.
 pub fn read_named(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     open_for_reading(path, 0)
-        .and_then(|(file, _)| read_open(file, limit))
+        .and_then(|(file, metadata)| read_known(file, &metadata, limit))
         .map_err(FileError::of("read", path))
 }
 
@@ -148,7 +157,18 @@ fn open_for_reading(path: &Path, flags: i32) -> io::Result<(File, fs::Metadata)>
 
 /// Reads an open file to its end, which must come within `limit` bytes.
 pub fn read_open(file: impl Read, limit: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+    read_into(Vec::new(), file, limit)
+}
+
+/// As [`read_open`], with room from the start for what the file says it holds: without that, a file is read in
+/// ten pieces, each twice as long as the one before.
+pub fn read_known(file: File, metadata: &fs::Metadata, limit: u64) -> io::Result<Vec<u8>> {
+    let size = usize::try_from(metadata.len().min(limit)).unwrap_or(0);
+    // One more, in which the end is found.
+    read_into(Vec::with_capacity(size + 1), file, limit)
+}
+
+fn read_into(mut bytes: Vec<u8>, file: impl Read, limit: u64) -> io::Result<Vec<u8>> {
     file.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
         let text = format!("it is larger than {limit} bytes");
@@ -161,8 +181,11 @@ pub fn read_open(file: impl Read, limit: u64) -> io::Result<Vec<u8>> {
 /// could write to.
 pub fn private_folder(path: &Path) -> Result<(), FileError> {
     let make = || -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-        let metadata = fs::symlink_metadata(path)?;
+        let there = fs::symlink_metadata(path).or_else(|_| {
+            DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+            fs::symlink_metadata(path)
+        });
+        let metadata = there?;
         if !metadata.is_dir() {
             return Err(io::Error::from(io::ErrorKind::NotADirectory));
         }

@@ -23,6 +23,7 @@ const LOAD: &str = "mkdir /sys/fs/bpf/tc /sys/fs/bpf/programs
 ln -s /sys/fs/bpf /sys/fs/bpf/tc/globals
 bpftool prog loadall \"$OBJECT\" /sys/fs/bpf/programs type tc
 bpftool map update pinned /sys/fs/bpf/weir_calls_02665 key 1 0 0 0 value pinned /sys/fs/bpf/programs/tail_drop
+bpftool map update pinned /sys/fs/bpf/weir_calls_02665 key 24 0 0 0 value pinned /sys/fs/bpf/programs/tail_other_from
 ";
 
 /// A frame of the endpoint's with a protocol that the datapath drops.

@@ -46,12 +46,18 @@ fn the_loader_is_measured_on_devices_of_its_own() {
     let report = report(bench(&node, &["load", "--endpoints", "3"]));
     assert_eq!(report["endpoints"], 3);
     let programs = report["programs"].as_array().unwrap();
-    let counts = programs
-        .iter()
-        .map(|one| one["verifiedInstructions"].as_u64());
-    let sum: Option<u64> = counts.sum();
-    assert!(programs.len() >= 3 && sum > Some(100), "{report}");
-    assert_eq!(report["verifiedInstructions"].as_u64(), sum);
+    for (is_shared, sum) in [
+        (false, "verifiedInstructions"),
+        (true, "sharedVerifiedInstructions"),
+    ] {
+        let counted = programs.iter().filter(|one| one["isShared"] == is_shared);
+        let counts: Vec<_> = counted
+            .map(|one| one["verifiedInstructions"].as_u64().unwrap())
+            .collect();
+        let total: u64 = counts.iter().sum();
+        assert!(counts.len() >= 3 && total > 100, "{report}");
+        assert_eq!(report[sum], total);
+    }
     let times = report["times"].as_array().unwrap();
     for (what, rounds) in [
         ("attach, warm template", 3),
@@ -97,6 +103,67 @@ fn the_programs_are_measured_on_real_connections() {
     }
     let targets = rows.iter().filter(|row| row["targetRatio"].is_number());
     assert_eq!(targets.count(), 3);
+}
+
+#[test]
+fn the_plugin_is_measured_beside_the_reference_plugins() {
+    need!(
+        Need::Root,
+        Need::Tool("clang"),
+        Need::Tool("unshare"),
+        Need::Tool("/usr/lib/cni/ptp"),
+        Need::Tool("/usr/lib/cni/bridge"),
+    );
+    let node = Node::with(SMALL);
+    let few = ["--rounds", "2", "--at-once", "1,2", "--pods", "3"];
+    let report = report(bench(&node, &[&["cni"], &few[..]].concat()));
+    let rows = report["rows"].as_array().unwrap();
+    for (what, pods, at_once, samples) in [
+        ("ADD", 0, 1, 2),
+        ("DEL", 3, 1, 2),
+        ("ADD", 3, 2, 4),
+        ("DEL", 0, 2, 4),
+    ] {
+        let row = rows.iter().find(|row| {
+            row["what"] == what
+                && row["pods"] == pods
+                && row["atOnce"] == at_once
+                && row["together"] == false
+        });
+        let row = row.unwrap_or_else(|| panic!("{what} {pods} {at_once}: {report}"));
+        assert_eq!(row["samples"], samples, "{row}");
+        for plugin in ["weir", "ptp", "bridge"] {
+            let time = |name: &str| row[plugin][name].as_f64().unwrap();
+            assert!(time("p50Us") > 0.0 && time("p95Us") >= time("p50Us"));
+            assert!(time("processorUs") > 0.0, "{row}");
+        }
+        assert!(row["toPtp"].as_f64() > Some(0.0), "{row}");
+    }
+    // Of each call, and of both together.
+    assert_eq!(rows.len(), 12, "{report}");
+    let phases = report["waterfall"]["phases"].as_array().unwrap();
+    let names: Vec<_> = phases.iter().map(|phase| &phase["name"]).collect();
+    let at = |name: &str| names.iter().position(|one| **one == name).unwrap();
+    assert!(
+        at("node") < at("pair") && at("pair") < at("note"),
+        "{report}"
+    );
+}
+
+#[test]
+fn a_plugin_that_is_not_there_is_named_with_its_package() {
+    let node = Node::with("");
+    for (arguments, said) in [
+        (["--reference", "/proc"], "containernetworking-plugins"),
+        (["--plugin", "/proc/none"], "--plugin"),
+    ] {
+        if said == "--plugin" {
+            need!(Need::Tool("/usr/lib/cni/ptp"));
+        }
+        let failed = node.weir(&[&["bench", "cni"], &arguments[..]].concat());
+        assert_eq!(failed.code, Some(4), "{failed:?}");
+        assert!(failed.stderr.contains(said), "{failed:?}");
+    }
 }
 
 #[test]

@@ -84,39 +84,37 @@ fn version_never_waits_for_stdin() {
     }
 }
 
+fn assert_refused(command: &str, stdin: Stdin, code: u32, word: &str) {
+    let finished = plugin(stdin, &[("CNI_COMMAND", command)]);
+    assert_eq!(
+        (finished.code, finished.stderr.as_str()),
+        (Some(1), ""),
+        "{command} {stdin:?}"
+    );
+    let error = object(&finished);
+    assert_eq!(
+        (&error["code"], &error["cniVersion"]),
+        (&json!(code), &json!("1.1.0")),
+        "{command} {stdin:?}: {error}"
+    );
+    let text = error["msg"].as_str().unwrap_or_default();
+    assert!(text.contains(word), "{command} {stdin:?}: {error}");
+}
+
 #[test]
 fn refusals_are_an_object_on_stdout_and_status_1() {
-    let cases = [
-        ("ADD", 100),
-        ("DEL", 100),
-        ("CHECK", 100),
-        ("STATUS", 100),
-        ("GC", 100),
-        ("version", 4),
-        ("UPDATE", 4),
-        (" ", 4),
-        ("$(reboot)", 4),
-    ];
-    for (command, code) in cases {
+    for command in ["version", "UPDATE", " ", "$(reboot)"] {
         for stdin in STDINS {
-            let finished = plugin(stdin, &[("CNI_COMMAND", command)]);
-            assert_eq!(
-                (finished.code, finished.stderr.as_str()),
-                (Some(1), ""),
-                "{command} {stdin:?}"
-            );
-            let error = object(&finished);
-            assert_eq!(
-                (&error["code"], &error["cniVersion"]),
-                (&json!(code), &json!("1.1.0"))
-            );
-            assert!(
-                error["msg"]
-                    .as_str()
-                    .is_some_and(|text| text.contains(command)),
-                "{error}"
-            );
+            assert_refused(command, stdin, 4, command);
         }
+    }
+    // What is missing is named whatever is on stdin. That nothing comes is given up after a while, which is
+    // tried with less in the plugin's own tests.
+    for stdin in [Stdin::Closed, Stdin::Empty, Stdin::Endless] {
+        for command in ["ADD", "DEL", "CHECK", "GC"] {
+            assert_refused(command, stdin, 4, command);
+        }
+        assert_refused("STATUS", stdin, 6, "stdin");
     }
 }
 

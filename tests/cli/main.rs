@@ -13,7 +13,11 @@ mod cni_version;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod demo;
+#[cfg(test)]
 mod disk;
+#[cfg(test)]
+mod docs;
 #[cfg(test)]
 mod endpoint;
 #[cfg(test)]

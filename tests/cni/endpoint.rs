@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use ep_builder::whole_file;
 use weir_tests::need::Need;
 use weir_tests::pods::{command, set_sysctl};
 use weir_tests::trace::{self, Places, Traced};
@@ -11,7 +12,7 @@ use crate::kill::{Watch, at_every_place};
 
 fn described(lab: &Lab, pod: &Pod) -> PathBuf {
     let file = lab.node().config().with_file_name("killed.json");
-    std::fs::write(&file, serde_json::to_vec(&pod.endpoint).unwrap()).unwrap();
+    whole_file::write(&file, &serde_json::to_vec(&pod.endpoint).unwrap()).unwrap();
     file
 }
 
@@ -57,7 +58,7 @@ fn an_endpoint_that_was_half_attached_can_be_deleted_and_attached() {
     let (lab, pod) = node_with_pod(7);
     let file = described(&lab, &pod);
     let mut watch = Watch::new(&lab, &[]);
-    at_every_place("weir endpoint attach", |place| {
+    at_every_place("weir endpoint attach", 0, |place| {
         let cut = traced(&lab, &["endpoint", "attach", text(&file)], Some(place));
         watch.note_ids();
         delete(&lab, &pod);
@@ -84,7 +85,7 @@ fn an_endpoint_that_was_half_deleted_can_be_deleted() {
     );
     let (lab, pod) = node_with_pod(8);
     let mut watch = Watch::new(&lab, &[]);
-    at_every_place("weir endpoint delete", |place| {
+    at_every_place("weir endpoint delete", 0, |place| {
         lab.attach(&pod.endpoint);
         let cut = traced(&lab, &["endpoint", "delete", &pod.id()], Some(place));
         watch.note_ids();

@@ -12,11 +12,16 @@ use weir_tests::trace::Traced;
 /// So many defects say what is wrong; the rest would repeat them.
 const ENOUGH: usize = 12;
 
+/// No command that is tried here has less.
+const FEWEST: usize = 30;
+
 /// Kills a command at its first place, its second, and so on to its end: `attempt` makes everything ready,
 /// runs the command with that place, cleans up, and says what was wrong. The end is found by coming to it,
-/// not by a count made before, so a run with more calls than the last one is killed at those too.
+/// not by a count made before, so a run with more calls than the last one is killed at those too; there the
+/// command ends with the code `end`. With `WEIR_KILL_SHOW` set every place is told.
 pub(crate) fn at_every_place(
     what: &str,
+    end: i32,
     mut attempt: impl FnMut(usize) -> (Traced, Option<String>),
 ) {
     let mut defects = Vec::new();
@@ -28,10 +33,17 @@ pub(crate) fn at_every_place(
         if std::env::var_os("WEIR_KILL_SHOW").is_some() {
             tell(&format!("{what}, place {place}, {killed}\n"));
         }
-        let is_end = traced.finished.code.is_some();
         defects.extend(defect.map(|defect| format!("{what}, place {place}, {killed}:\n{defect}")));
-        if is_end || defects.len() == ENOUGH {
+        if let Some(code) = traced.finished.code {
+            assert!(
+                code == end && place >= FEWEST,
+                "{what}, place {place}: {:?}",
+                traced.finished
+            );
             tell(&format!("{what}: killed at {place} places\n"));
+            break;
+        }
+        if defects.len() == ENOUGH {
             break;
         }
     }

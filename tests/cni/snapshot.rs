@@ -4,6 +4,7 @@ use std::fs;
 use std::net::IpAddr;
 
 use ep_builder::maps::{Peer, Prefix};
+use ep_builder::whole_file;
 use weir_tests::need::Need;
 use weir_tests::pods::{run, set_sysctl};
 use weir_tests::residue::{Snapshot, ids_on};
@@ -91,7 +92,7 @@ fn every_kind_of_trace_is_seen() {
         sees(
             &lab,
             &what,
-            || fs::write(&file, b"").unwrap(),
+            || whole_file::write(&file, b"").unwrap(),
             || fs::remove_file(&file).unwrap(),
         );
     }
@@ -118,7 +119,7 @@ fn sees_maps(lab: &Lab) {
         || {
             ipcache
                 .insert(Prefix::of(address), Peer::with_identity(9))
-                .unwrap()
+                .unwrap();
         },
         || assert!(maps.ipcache().unwrap().remove(Prefix::of(address)).unwrap()),
     );

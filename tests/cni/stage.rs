@@ -66,6 +66,11 @@ impl Stage {
         change(&mut self.configuration);
     }
 
+    /// What the runtime sends.
+    pub(crate) fn configuration(&self) -> &Value {
+        &self.configuration
+    }
+
     /// With other plugins from now on.
     pub(crate) fn set_path(&mut self, path: &Path) {
         path.clone_into(&mut self.path);

@@ -1,22 +1,24 @@
 //! ADD, DEL and GC killed at every place, and what cleans up after them.
 
+use nix::mount::MsFlags;
 use weir_tests::plugin::Call;
 use weir_tests::trace::{Places, Traced};
 
+use crate::faults::remount_bpffs;
 use crate::kill::{Watch, at_every_place};
 use crate::stage::{Stage, needs};
 
 /// What a runtime or a person does after a call was killed.
-type CleanUp = fn(&Stage);
+pub(crate) type CleanUp = fn(&Stage);
 
 fn kill(call: Call, place: usize) -> Traced {
     call.trace(Places::from_environment(), Some(place))
 }
 
 /// After a killed ADD nothing is left, and the next ADD works.
-fn add_killed(stage: &Stage, then: &str, clean_up: CleanUp) {
+pub(crate) fn add_killed(stage: &Stage, then: &str, clean_up: CleanUp) {
     let mut watch = stage.watch();
-    at_every_place(&format!("ADD, then {then}"), |place| {
+    at_every_place(&format!("ADD, then {then}"), 0, |place| {
         let cut = kill(stage.call("ADD"), place);
         watch.note_ids();
         clean_up(stage);
@@ -46,7 +48,7 @@ fn removal_killed(
     clean_up: CleanUp,
 ) {
     let mut watch = stage.watch();
-    at_every_place(what, |place| {
+    at_every_place(what, 0, |place| {
         make(stage);
         watch.note_ids();
         let cut = kill(call(stage), place);
@@ -153,5 +155,23 @@ fn a_killed_gc_leaves_nothing_after_another() {
         assert!(stage.is_condemned());
     };
     removal_killed(&stage, "GC, then GC", condemned, Stage::gc_call, gc);
+    stage.check_neighbour();
+}
+
+/// An ADD that fails is killed before it fails, and while it undoes what it has made.
+#[test]
+fn a_killed_add_that_fails_leaves_nothing_after_del() {
+    needs!();
+    let stage = Stage::new();
+    let mut watch = stage.watch();
+    at_every_place("ADD that fails, then DEL", 1, |place| {
+        remount_bpffs(MsFlags::MS_RDONLY);
+        let cut = kill(stage.call("ADD"), place);
+        remount_bpffs(MsFlags::empty());
+        watch.note_ids();
+        stage.del();
+        (cut, watch.residue())
+    });
+    watch.assert_nothing();
     stage.check_neighbour();
 }

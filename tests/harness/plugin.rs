@@ -1,5 +1,6 @@
 //! weir-cni as a runtime calls it: variables, a configuration on stdin, an answer on stdout.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
 use std::os::fd::AsRawFd;
@@ -97,7 +98,7 @@ impl Call {
 
     /// With a variable set.
     #[must_use]
-    pub fn env(mut self, name: &str, value: &str) -> Self {
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
         self
     }
@@ -134,13 +135,18 @@ impl Call {
     }
 
     /// Makes the call.
-    pub fn run(mut self) -> Answer {
+    pub fn run(self) -> Answer {
         let mut file = tempfile::tempfile().expect("a temporary file can be made");
         file.write_all(&self.stdin)
             .expect("a temporary file can be written");
         file.seek(SeekFrom::Start(0))
             .expect("a file has a beginning");
-        self.command.stdin(Stdio::from(file));
+        self.run_with(file)
+    }
+
+    /// Makes the call with this file as stdin.
+    pub fn run_with(mut self, stdin: File) -> Answer {
+        self.command.stdin(Stdio::from(stdin));
         Answer::of(process::run(&mut self.command))
     }
 
@@ -150,7 +156,7 @@ impl Call {
     }
 }
 
-fn path() -> std::ffi::OsString {
+fn path() -> OsString {
     std::env::var_os("PATH").unwrap_or_default()
 }
 

@@ -75,7 +75,8 @@ fn an_uninstalled_endpoint_leaves_nothing_and_can_come_again() {
     for round in 0..3 {
         let installed = a.install();
         reaches(&a, &b);
-        let programs: Vec<_> = installed.programs.iter().map(|p| p.id).collect();
+        let own = installed.programs.iter().filter(|p| !p.is_shared);
+        let programs: Vec<_> = own.map(|p| p.id).collect();
         drop(installed);
         let removed = load::uninstall(&a.target, &a.addresses()).unwrap();
         assert_eq!(
@@ -96,8 +97,10 @@ fn an_uninstalled_endpoint_leaves_nothing_and_can_come_again() {
             host.pins()
         );
         let pins = a.target.pins();
-        let policy = map(&pins, &pins.call_policy_name());
-        assert_eq!(policy.lookup(&21_u32.to_ne_bytes()).unwrap(), None);
+        for name in [pins.call_policy_name(), pins.verdict_name()] {
+            let programs = map(&pins, &name);
+            assert_eq!(programs.lookup(&21_u32.to_ne_bytes()).unwrap(), None);
+        }
         let endpoints = map(&pins, &pins.endpoints_name());
         for address in a.addresses() {
             assert_eq!(

@@ -16,6 +16,7 @@ mod node;
 mod pod;
 #[cfg(test)]
 mod replace;
+mod sharing;
 #[cfg(test)]
 mod traffic;
 #[cfg(test)]

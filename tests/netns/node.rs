@@ -99,6 +99,11 @@ pub(crate) fn template_of_other_sizes() -> Template {
     compile(&SMALL.replace("policy = 16", "policy = 32"))
 }
 
+/// Likewise with these lines of the configuration.
+pub(crate) fn template_of(lines: &str) -> Template {
+    compile(&format!("{SMALL}{lines}"))
+}
+
 fn compile(lines: &str) -> Template {
     let state = tempfile::tempdir().unwrap();
     let path = |path: &Path| format!("{:?}", path.display().to_string());
@@ -129,6 +134,7 @@ pub(crate) fn install(object: &EndpointObject, target: &Target) -> Result<Instal
 pub(crate) struct InForce {
     pub(crate) filters: Vec<Filter>,
     pub(crate) policy: Option<Vec<u8>>,
+    pub(crate) verdict: Option<Vec<u8>>,
     pub(crate) calls: Option<u32>,
     pub(crate) pins: Vec<String>,
 }
@@ -138,13 +144,14 @@ impl InForce {
         let pins = target.pins();
         let map = |name: String| Map::find_pin(&pins.of(&name)).unwrap();
         let slot = u32::from(target.id.get()).to_ne_bytes();
-        let policy = map(pins.call_policy_name());
+        let called = |name| map(name).and_then(|map| map.lookup(&slot).unwrap());
         Self {
             filters: Hook::ALL
                 .into_iter()
                 .flat_map(|hook| filters(&target.device, hook))
                 .collect(),
-            policy: policy.and_then(|map| map.lookup(&slot).unwrap()),
+            policy: called(pins.call_policy_name()),
+            verdict: called(pins.verdict_name()),
             calls: map(pins.calls_name()).map(|map| map.info().unwrap().id),
             pins: host.pins(),
         }

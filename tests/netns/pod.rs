@@ -10,6 +10,7 @@ use ep_builder::bpf::{Map, Update};
 use ep_builder::endpoint::{Endpoint, EndpointId, Labels, MacAddr, NetworkIds};
 use ep_builder::load::{Installed, Target};
 use ep_builder::options::EndpointOptions;
+use ep_builder::patch::EndpointObject;
 use nix::sched::{CloneFlags, setns, unshare};
 
 use crate::node::{Host, install, map, object, run};
@@ -101,7 +102,12 @@ impl Pod {
 
     /// Loads and attaches the endpoint's object, and lets everything pass.
     pub(crate) fn install(&self) -> Installed {
-        let installed = install(&object(&self.endpoint), &self.target).unwrap();
+        self.install_object(&object(&self.endpoint))
+    }
+
+    /// Likewise with this object.
+    pub(crate) fn install_object(&self, object: &EndpointObject) -> Installed {
+        let installed = install(object, &self.target).unwrap();
         self.allow_all();
         self.announce();
         installed

@@ -76,8 +76,8 @@ fn a_first_generation_that_fails_leaves_nothing() {
         install(&object(&pod.endpoint), &target).unwrap_err();
         let left = InForce::now(&host, &target);
         assert_eq!(
-            (left.filters, left.policy, left.calls),
-            (vec![], None, None),
+            (left.filters, left.policy, left.verdict, left.calls),
+            (vec![], None, None, None),
             "{mode:?}"
         );
         assert_eq!(links(&pod).concat(), Vec::<u32>::new(), "{mode:?}");

@@ -39,8 +39,7 @@ pub(crate) const OTHER_IDENTITY: u32 = 0x0002_0001;
 /// The two endpoints under one shape.
 pub(crate) struct Bench {
     pod: Datapath,
-    /// Keeps its programs alive.
-    _other: Datapath,
+    other: Datapath,
     pub(crate) maps: Maps,
     events: EventRing,
 }
@@ -120,18 +119,22 @@ impl Bench {
         enter_namespaces();
         let template = template(lines);
         let (pod, other) = (load(&template, POD), load(&template, OTHER));
-        let call_policy = pod.map("weir_call_policy").unwrap();
-        let slot = u32::from(OTHER).to_ne_bytes();
-        call_policy
-            .update_fd(&slot, other.policy().unwrap())
-            .unwrap();
         let maps = Maps::new(PINS, &MapPrefix::default());
         let events = EventRing::open(&maps).unwrap();
-        Self {
+        let bench = Self {
             pod,
-            _other: other,
+            other,
             maps,
             events,
+        };
+        bench.offer();
+        bench
+    }
+
+    /// Puts the programs into their places that others call.
+    pub(crate) fn offer(&self) {
+        for datapath in [&self.pod, &self.other] {
+            datapath.offer().unwrap();
         }
     }
 

@@ -37,7 +37,7 @@ impl Plugin {
             Self::Weir => {
                 let mut plugin = shipped()["plugins"][0].take();
                 plugin["config"] = json!(text(&host.lab.node().config()));
-                Self::without_own_shaping(plugin)
+                plugin
             }
         }
     }
@@ -50,16 +50,6 @@ impl Plugin {
         };
         let text = address.to_string();
         subnets.iter().any(|subnet| text.starts_with(subnet))
-    }
-
-    /// What host ports and rates have to be left to: other plugins behind it.
-    fn without_own_shaping(mut plugin: Value) -> Value {
-        plugin["ipMasq"] = json!(false);
-        let capabilities = plugin["capabilities"].as_object_mut();
-        if let Some(capabilities) = capabilities {
-            capabilities.retain(|name, _| name != "portMappings" && name != "bandwidth");
-        }
-        plugin
     }
 }
 

@@ -12,6 +12,8 @@ mod decisions;
 #[cfg(test)]
 mod directions;
 #[cfg(test)]
+mod errors;
+#[cfg(test)]
 mod functions;
 #[cfg(test)]
 mod house;

@@ -89,20 +89,20 @@ impl Attachments {
     }
 
     /// What is known of an interface.
-    pub(crate) fn read(&self, attachment: &Attachment) -> Result<Found, AttachmentsError> {
+    pub(crate) fn read(&self, attachment: &Attachment) -> Found {
         self.read_named(&attachment.host_name())
     }
 
-    fn read_named(&self, host_name: &str) -> Result<Found, AttachmentsError> {
+    fn read_named(&self, host_name: &str) -> Found {
         let path = self.path(host_name, NOTE);
         match whole_file::read(&path, LIMIT) {
-            Ok(bytes) => Ok(match Note::parse(&bytes) {
+            Ok(bytes) => match Note::parse(&bytes) {
                 Ok(note) => Found::Note(note),
                 Err(damage) => Found::Damaged(damage),
-            }),
-            Err(error) if error.is_not_found() => Ok(Found::Nothing),
+            },
+            Err(error) if error.is_not_found() => Found::Nothing,
             // A FIFO, a folder, a symlink: nothing of ours, and no reason to leave a pod's things behind.
-            Err(error) => Ok(Found::Damaged(Damage::Unreadable(error))),
+            Err(error) => Found::Damaged(Damage::Unreadable(error)),
         }
     }
 
@@ -129,7 +129,7 @@ impl Attachments {
         let mut notes = Vec::new();
         for name in self.names()? {
             if let Some(host_name) = name.strip_suffix(NOTE).and_then(|n| n.strip_suffix('.')) {
-                let found = self.read_named(host_name)?;
+                let found = self.read_named(host_name);
                 notes.push((host_name.to_owned(), found));
             }
         }

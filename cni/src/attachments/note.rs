@@ -72,15 +72,6 @@ pub(crate) enum Damage {
 }
 
 impl Note {
-    /// Of an ADD that begins.
-    pub(crate) fn begun(attachment: Attachment, netns: PathBuf) -> Self {
-        Self {
-            attachment,
-            netns,
-            stage: Stage::Begun,
-        }
-    }
-
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, Damage> {
         let written: Written = serde_json::from_slice(bytes)?;
         Ok(Self {

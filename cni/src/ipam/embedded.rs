@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use super::config::{self, Sources, number};
-use super::store::{Collected, Leftover, Reservation, Store, StoreError};
+use super::store::{Collected, Reservation, Store, StoreError};
 use super::{Call, Error, resolv};
 use crate::names::Attachment;
 use crate::netconf::Ipam;
@@ -26,13 +26,13 @@ impl<'a> Embedded<'a> {
     }
 
     /// Gives the owner an address of each set, with the routes and the resolver's configuration.
-    pub(super) fn add(&self, owner: &Attachment, leftover: Leftover) -> Result<Outcome, Error> {
+    pub(super) fn add(&self, owner: &Attachment) -> Result<Outcome, Error> {
         let config = config::read(self.sources())?;
         let store = self.store(&config::data_dir(self.ipam, self.call.state_dir)?);
         let resolv_conf = config.resolv_conf.as_deref().map(resolv::read).transpose();
         let dns = resolv_conf.map_err(Error::ResolvConf)?.unwrap_or_default();
         let (pools, excluded) = (&config.pools, &config.excluded);
-        let given = store.reserve(owner, pools, excluded, leftover);
+        let given = store.reserve(owner, pools, excluded);
         let given = given.map_err(|source| self.failed(source))?;
         let ips = given.iter().zip(pools).filter_map(|(address, pool)| {
             let range = pool.set.range_of(number(*address))?;

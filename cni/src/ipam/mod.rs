@@ -20,14 +20,14 @@ use serde_json::Value;
 use delegate::Delegate;
 use embedded::Embedded;
 pub(crate) use error::Error;
-pub(crate) use store::{Collected, Holder, Leftover, Reservation};
+pub(crate) use store::{Collected, Holder, Reservation};
 
 use crate::names::Attachment;
 use crate::netconf::{Common, WishedIp};
 use crate::result::Outcome;
 
 /// `ipam.type` of the embedded allocator.
-const EMBEDDED: &str = "weir";
+pub(crate) const EMBEDDED: &str = "weir";
 
 /// What an address manager is told of a call.
 #[derive(Clone, Debug)]
@@ -73,11 +73,12 @@ impl<'a> Ipam<'a> {
         }
     }
 
-    /// Gives the owner its addresses. On a failure nothing is left reserved.
-    pub(crate) fn add(&self, owner: &Attachment, leftover: Leftover) -> Result<Outcome, Error> {
+    /// Gives the owner its addresses. On a failure nothing is left reserved. One that has some already is refused:
+    /// whoever knows them for a leftover calls [`Self::del`] first.
+    pub(crate) fn add(&self, owner: &Attachment) -> Result<Outcome, Error> {
         match self {
             Self::None => Ok(Outcome::default()),
-            Self::Embedded(embedded) => embedded.add(owner, leftover),
+            Self::Embedded(embedded) => embedded.add(owner),
             Self::Delegated(delegate) => Ok(delegate.add()?),
         }
     }

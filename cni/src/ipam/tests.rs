@@ -51,14 +51,14 @@ impl Node {
             path: &[],
             state_dir: self.root.path(),
             reserved: &["10.1.0.2".parse().unwrap()],
-            wait: Duration::from_secs(60),
-            deadline: Duration::from_secs(60),
+            wait: Duration::from_mins(1),
+            deadline: Duration::from_mins(1),
         };
         use_it(&Ipam::of(&call))
     }
 
     fn add(&self, number: usize) -> Result<Outcome, Error> {
-        self.with(|ipam| ipam.add(&owner(number), Leftover::Refuse))
+        self.with(|ipam| ipam.add(&owner(number)))
     }
 }
 

@@ -163,9 +163,14 @@ impl NetError {
     /// What kind of failure it is.
     pub(crate) fn class(&self) -> Class {
         match self {
-            Self::NoNamespace(_) | Self::NotNamespace { .. } | Self::OwnNamespace(_) => {
-                Class::Namespace
-            }
+            // The last are paths that lead to no file at all.
+            Self::NoNamespace(_)
+            | Self::NotNamespace { .. }
+            | Self::OwnNamespace(_)
+            | Self::OpenNamespace {
+                source: Errno::ENOTDIR | Errno::ELOOP | Errno::ENAMETOOLONG,
+                ..
+            } => Class::Namespace,
             Self::HostLinkExists(_)
             | Self::PodLinkExists(_)
             | Self::Kernel {

@@ -115,6 +115,10 @@ impl<'a> Wire<'a> {
                 }
             }
         }
+        // The host end got its carrier from the pod end, and sends nothing until a worker of the kernel has
+        // seen to it; a reply of the datapath would be lost, and asked for again only a second later. To be
+        // asked about the link makes the kernel see to it at once (`linkwatch_sync_dev`, Linux 6.8).
+        self.host.find(&pair.host_name)?;
         Ok(())
     }
 

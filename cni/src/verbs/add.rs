@@ -1,5 +1,6 @@
 //! ADD: wires a pod, or leaves nothing behind.
 
+use std::cell::Cell;
 use std::path::Path;
 
 use ep_builder::builder::Obtained;
@@ -30,6 +31,7 @@ struct Wiring<'a> {
     addresses: Addresses<'a>,
     wire: Wire<'a>,
     mtu: u32,
+    has_addresses: Cell<bool>,
 }
 
 /// Who the endpoint is. Dropped, it gives its id back.
@@ -68,6 +70,7 @@ pub(crate) fn add(
         addresses: Addresses::for_pod(&node, request, environment),
         mtu: mtu(request, &wire)?,
         wire,
+        has_addresses: Cell::new(false),
     };
     wiring.clear_leftovers(log)?;
     // First, so that a compile error leaves no link, no address and no note.
@@ -94,11 +97,7 @@ impl Wiring<'_> {
     /// A pod that is wired stays as it is; what a killed ADD left goes.
     fn clear_leftovers(&self, log: &mut CallLog) -> Result<(), Failure> {
         let attachment = &self.request.attachment;
-        let found = self
-            .node
-            .attachments
-            .read(attachment)
-            .map_err(failures::attachments)?;
+        let found = self.node.attachments.read(attachment);
         let link = self.wire.host().find(&attachment.host_name());
         let link = link.map_err(failures::net("look for the pod's link"))?;
         let exists = |what: String| {
@@ -198,6 +197,7 @@ impl Wiring<'_> {
     fn plan(&self) -> Result<Planned, Error> {
         let request = self.request;
         let given = self.addresses.reserve(&request.attachment)?;
+        self.has_addresses.set(true);
         let plan = Plan::new(&given, self.mtu).map_err(failures::plan)?;
         let host_name = request.attachment.host_name();
         let macs = Macs {
@@ -262,7 +262,17 @@ impl Wiring<'_> {
 
     fn undo(&self, error: Error, log: &mut CallLog) -> Result<Reply, Error> {
         log.timeline.mark("failed");
-        match self.tear_down(log) {
+        let attachment = &self.request.attachment;
+        let undone = tear_down(self.node, attachment, log, |known| {
+            let released = self.addresses.release(attachment, known);
+            // A delegate that could not give addresses takes none back, and fails at that for the same reason.
+            if self.has_addresses.get() || self.addresses.are_ours() {
+                released
+            } else {
+                Ok(())
+            }
+        });
+        match undone {
             Ok(()) => Err(error),
             Err(undo) => Err(Failure::new(Kind::UndoFailed, error.message())
                 .source(undo)

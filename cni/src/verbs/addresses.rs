@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::node::Node;
 use crate::error::Failure;
-use crate::ipam::{Call, Collected, Error as IpamError, Ipam, Leftover, Reservation};
+use crate::ipam::{Call, Collected, EMBEDDED, Error as IpamError, Ipam, Reservation};
 use crate::names::Attachment;
 use crate::netconf::{Common, WishedIp};
 use crate::request::{Add, Environment};
@@ -113,11 +113,17 @@ impl<'a> Addresses<'a> {
         })
     }
 
+    /// Whether no other plugin is asked.
+    pub(super) fn are_ours(&self) -> bool {
+        self.conf
+            .ipam
+            .as_ref()
+            .is_none_or(|ipam| ipam.kind == EMBEDDED)
+    }
+
     /// Reserves them.
     pub(super) fn reserve(&self, owner: &Attachment) -> Result<Outcome, Failure> {
-        self.ask("give the pod its addresses", |ipam| {
-            ipam.add(owner, Leftover::Refuse)
-        })
+        self.ask("give the pod its addresses", |ipam| ipam.add(owner))
     }
 
     /// Gives back what the owner has, known or not.
@@ -142,6 +148,10 @@ impl<'a> Addresses<'a> {
 
     /// Whether there are any left.
     pub(super) fn status(&self) -> Result<(), Failure> {
+        #[expect(
+            clippy::redundant_closure_for_method_calls,
+            reason = "the method itself is of one lifetime"
+        )]
         self.ask("give a pod an address", |ipam| ipam.status())
     }
 

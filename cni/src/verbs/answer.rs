@@ -81,8 +81,8 @@ pub(super) fn outcome(request: &Add, given: Outcome, macs: Macs, mtu: u32) -> Ou
 /// The nearest to the pod wins: what the runtime says of this pod, what the administrator says of the
 /// network, what came with the addresses.
 fn resolver(conf: &NetConf, given: Dns) -> Dns {
-    let asked = conf.runtime.dns.iter().chain([&conf.dns]);
-    let first = asked.filter(|dns| **dns != Dns::default()).next();
+    let mut asked = conf.runtime.dns.iter().chain([&conf.dns]);
+    let first = asked.find(|dns| **dns != Dns::default());
     first.cloned().unwrap_or(given)
 }
 

@@ -60,11 +60,7 @@ fn wired(node: &Node, request: &Check) -> Result<Wired, Failure> {
         )
         .advice("let the runtime replace the pod")
     };
-    match node
-        .attachments
-        .read(attachment)
-        .map_err(failures::attachments)?
-    {
+    match node.attachments.read(attachment) {
         Found::Note(Note {
             stage: Stage::Wired(wired),
             ..

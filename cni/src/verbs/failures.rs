@@ -79,6 +79,13 @@ pub(super) fn build(error: BuildError) -> Failure {
 /// The endpoint.
 pub(super) fn lifecycle(attempted: &'static str) -> impl Fn(LifecycleError) -> Failure {
     move |error| match error {
+        error if error.lacks_file_system() => {
+            let advice = error.advice();
+            with(
+                Failure::new(Kind::Io, format!("cannot {attempted}")).source(error),
+                advice,
+            )
+        }
         LifecycleError::Build(error) => build(error),
         LifecycleError::State(error) => state(attempted)(error),
         LifecycleError::Load(error) => load(attempted, error),
@@ -91,7 +98,7 @@ pub(super) fn lifecycle(attempted: &'static str) -> impl Fn(LifecycleError) -> F
 
 fn load(attempted: &str, error: LoadError) -> Failure {
     let kind = match &error {
-        LoadError::NoBpffs { .. } | LoadError::File(_) => Kind::Io,
+        LoadError::File(_) => Kind::Io,
         _ => Kind::Refused,
     };
     let advice = error.advice();

@@ -81,11 +81,11 @@ fn names(attachment: &Attachment) -> (String, String) {
 fn notes(node: &Node, request: &Gc) -> Result<Vec<Note>, Failure> {
     let all = node.attachments.list().map_err(failures::attachments)?;
     let readable = all.into_iter().filter_map(|(_, found)| match found {
-        Found::Note(note) => Some(note),
+        Found::Note(listed) => Some(listed),
         Found::Nothing | Found::Damaged(_) => None,
     });
     Ok(readable
-        .filter(|note| note.attachment.network == request.conf.network)
+        .filter(|listed| listed.attachment.network == request.conf.network)
         .collect())
 }
 
@@ -105,29 +105,25 @@ fn remove(
         .lock(attachment)
         .map_err(failures::attachments)?;
     // What it is now: it may have gone, or come again, while we waited.
-    let note = match node
-        .attachments
-        .read(attachment)
-        .map_err(failures::attachments)?
-    {
-        Found::Note(note) => note,
+    let now = match node.attachments.read(attachment) {
+        Found::Note(now) => now,
         Found::Nothing => return Ok(true),
         Found::Damaged(_) => listed.clone(),
     };
-    if let Stage::Wired(wired) = &note.stage
+    if let Stage::Wired(wired) = &now.stage
         && !wired.condemned
-        && is_alive(&note)
+        && is_alive(&now)
     {
         let condemned = Wired {
             condemned: true,
             ..wired.clone()
         };
-        let note = Note {
+        let marked = Note {
             stage: Stage::Wired(condemned),
-            ..note
+            ..now
         };
         node.attachments
-            .write(&note)
+            .write(&marked)
             .map_err(failures::attachments)?;
         log.notice(format!(
             "{} of container {} is not valid and alive: the next GC removes it",
@@ -159,7 +155,7 @@ fn has_note(node: &Node, request: &Gc, container: &str, ifname: Option<&str>) ->
         })
     };
     attachment()
-        .is_some_and(|attachment| !matches!(node.attachments.read(&attachment), Ok(Found::Nothing)))
+        .is_some_and(|attachment| !matches!(node.attachments.read(&attachment), Found::Nothing))
 }
 
 /// What has no note: addresses, ids, pins, files of processes that died.

@@ -14,7 +14,7 @@ use ep_builder::state::{Entry, StateError, Status};
 
 use super::failures;
 use super::node::Node;
-use crate::attachments::{Found, Stage, Wired};
+use crate::attachments::{Found, Note, Stage, Wired};
 use crate::error::Failure;
 use crate::log::CallLog;
 use crate::names::Attachment;
@@ -37,10 +37,7 @@ pub(super) fn tear_down(
     log: &mut CallLog,
     release: impl FnOnce(&BTreeSet<IpAddr>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let found = node
-        .attachments
-        .read(attachment)
-        .map_err(failures::attachments)?;
+    let found = node.attachments.read(attachment);
     let marked = remove_link(attachment, log)?;
     log.timeline.mark("link");
     let known = known(node, attachment, &found, marked)?;
@@ -88,7 +85,7 @@ fn known(
 ) -> Result<Known, Failure> {
     let mut known = Known::default();
     match found {
-        Found::Note(note) => match &note.stage {
+        Found::Note(Note { stage, .. }) => match stage {
             Stage::Wired(Wired {
                 endpoint,
                 addresses,

@@ -98,6 +98,9 @@ impl BpfError {
                     ..
                 },
             ) => Some("the map is full: raise its size in [maps]"),
+            (Errno::EROFS, _) => {
+                Some("the BPF file system is mounted read-only: mount -o remount,rw /sys/fs/bpf")
+            }
             (Errno::ENFILE | Errno::EMFILE, _) => {
                 Some("too many files are open: raise the limit (ulimit -n)")
             }

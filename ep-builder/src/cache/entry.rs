@@ -149,7 +149,7 @@ fn read_file(
     }
     let (file, metadata) = opened?;
     trust.check(name, &metadata)?;
-    Ok(whole_file::read_open(file, limit).map_err(FileError::of("read", &path))?)
+    Ok(whole_file::read_known(file, &metadata, limit).map_err(FileError::of("read", &path))?)
 }
 
 /// Why a template folder must not be used.

@@ -39,23 +39,46 @@ impl Search {
     /// The files that may be the compiler, the likeliest first; never none. A path that was named and is not
     /// there is an error, not a reason to look on.
     pub fn candidates(&self) -> Result<Vec<PathBuf>, CompileError> {
+        match self.way() {
+            Way::Named(path, by) => named(path, by),
+            Way::OnPath(names) => self.on_path(&names),
+        }
+    }
+
+    /// Whether a program at this place would be among the candidates. Does not look whether there is one: a
+    /// search of all places costs every pod a hundred system calls.
+    pub(super) fn leads_to(&self, file: &Path) -> bool {
+        match self.way() {
+            Way::Named(path, _) => std::path::absolute(path).is_ok_and(|path| path == file),
+            Way::OnPath(names) => {
+                let is_named = |own: &OsStr| names.iter().any(|name| name == own);
+                let (folder, name) = (file.parent(), file.file_name());
+                name.is_some_and(is_named) && self.folders().any(|f| Some(f.as_path()) == folder)
+            }
+        }
+    }
+
+    fn way(&self) -> Way<'_> {
         if let Some(path) = &self.configured {
-            return named(path, "[clang] path in weir.toml");
+            return Way::Named(path, "[clang] path in weir.toml");
         }
         match self.variable.as_deref() {
             Some(name) if name.as_encoded_bytes().contains(&b'/') => {
-                named(Path::new(name), "the variable CLANG")
+                Way::Named(Path::new(name), "the variable CLANG")
             }
-            Some(name) => self.on_path(&[name.to_owned()]),
-            None => self.on_path(&default_names()),
+            Some(name) => Way::OnPath(vec![name.to_owned()]),
+            None => Way::OnPath(default_names()),
         }
+    }
+
+    fn folders(&self) -> impl Iterator<Item = PathBuf> {
+        let path = self.path.as_deref().unwrap_or(OsStr::new(DEFAULT_PATH));
+        std::env::split_paths(path).filter(|folder| folder.is_absolute())
     }
 
     fn on_path(&self, names: &[OsString]) -> Result<Vec<PathBuf>, CompileError> {
         let path = self.path.as_deref().unwrap_or(OsStr::new(DEFAULT_PATH));
-        let folders: Vec<_> = std::env::split_paths(path)
-            .filter(|p| p.is_absolute())
-            .collect();
+        let folders: Vec<_> = self.folders().collect();
         let found: Vec<_> = names
             .iter()
             .flat_map(|name| folders.iter().map(move |folder| folder.join(name)))
@@ -68,6 +91,14 @@ impl Search {
         }
         Ok(found)
     }
+}
+
+/// How the search goes.
+enum Way<'a> {
+    /// A path that somebody named, and who.
+    Named(&'a Path, &'static str),
+    /// Names in the folders of `PATH`.
+    OnPath(Vec<OsString>),
 }
 
 fn default_names() -> Vec<OsString> {
@@ -89,4 +120,48 @@ fn named(path: &Path, by: &str) -> Result<Vec<PathBuf>, CompileError> {
 
 fn is_executable(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|m| m.is_file() && m.mode() & 0o111 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::OpenOptionsExt;
+
+    use super::*;
+
+    /// The short cut must say what the search says, for programs that are there.
+    #[test]
+    fn what_the_search_leads_to_is_what_it_finds() {
+        let root = tempfile::tempdir().unwrap();
+        let programs = ["a/clang", "b/clang-19", "b/clang-13", "b/gcc", "c/clang"];
+        let programs = programs.map(|name| root.path().join(name));
+        for program in &programs {
+            fs::create_dir_all(program.parent().unwrap()).unwrap();
+            let mut options = fs::OpenOptions::new();
+            let made = options.write(true).create(true).mode(0o755).open(program);
+            made.unwrap();
+        }
+        let folders = ["a", "b", "relative"].map(|name| match name {
+            "relative" => PathBuf::from(name),
+            name => root.path().join(name),
+        });
+        let path = Some(std::env::join_paths(&folders).unwrap());
+        let search = |configured: Option<&PathBuf>, variable: Option<&OsStr>| Search {
+            configured: configured.cloned(),
+            variable: variable.map(OsStr::to_owned),
+            path: path.clone(),
+        };
+        for (search, count) in [
+            (search(None, None), 2),
+            (search(None, Some("clang-13".as_ref())), 1),
+            (search(None, Some(programs[4].as_os_str())), 1),
+            (search(Some(&programs[3]), Some("clang".as_ref())), 1),
+        ] {
+            let found = search.candidates().unwrap();
+            assert_eq!(found.len(), count, "{search:?}");
+            for program in &programs {
+                let leads = search.leads_to(program);
+                assert_eq!(leads, found.contains(program), "{search:?} {program:?}");
+            }
+        }
+    }
 }

@@ -83,10 +83,11 @@ impl Clang {
     /// file is the same or there is no compiler at all. A compiler that is gone has left its templates.
     pub fn known(search: &Search, memory: &Path) -> Option<Self> {
         let known = remembered(memory)?;
+        if search.leads_to(&known.clang.path) && known.holds() {
+            return Some(known.clang);
+        }
         match search.candidates() {
-            Ok(paths) => {
-                (paths.contains(&known.clang.path) && known.holds()).then_some(known.clang)
-            }
+            Ok(_others) => None,
             Err(_) => Some(known.clang),
         }
     }

@@ -75,6 +75,17 @@ impl Renderer {
         )
     }
 
+    /// The one header in which an endpoint's own values stand.
+    pub fn ep_config(
+        &self,
+        node: &NodeConfig,
+        shape: &EndpointConfig,
+        endpoint: &Endpoint,
+    ) -> Result<String, RenderError> {
+        let view = EndpointView::of_endpoint(&node.map_prefix, shape, endpoint)?;
+        self.render(EP_CONFIG, &view)
+    }
+
     fn headers(&self, node: &NodeConfig, view: &EndpointView) -> Result<Headers, RenderError> {
         Ok(Headers {
             ep_config: self.render(EP_CONFIG, view)?,

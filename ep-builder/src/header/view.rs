@@ -205,7 +205,7 @@ struct MapSize {
 }
 
 /// Macro and name of the maps that all endpoints share and `ep_config.h` does not name.
-const SHARED_MAPS: [(&str, &str); 8] = [
+const SHARED_MAPS: [(&str, &str); 10] = [
     ("CALL_POLICY_MAP", "call_policy"),
     ("ENDPOINTS_MAP", "lxc"),
     ("EVENTS_MAP", "events"),
@@ -214,6 +214,8 @@ const SHARED_MAPS: [(&str, &str); 8] = [
     ("IPCACHE_MAP", "ipcache"),
     ("METRICS_MAP", "metrics"),
     ("POLICY_REVISION_MAP", "policy_rev"),
+    ("POLICY_VERDICT_MAP", "verdict"),
+    ("SELF_MAP", "self"),
 ];
 
 impl NodeView {

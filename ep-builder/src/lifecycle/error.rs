@@ -47,6 +47,11 @@ pub enum LifecycleError {
 }
 
 impl LifecycleError {
+    /// Whether the node lacks the file system that pins need: then it is not this endpoint's trouble alone.
+    pub fn lacks_file_system(&self) -> bool {
+        matches!(self, Self::Load(LoadError::NoBpffs { .. }))
+    }
+
     /// What to do, where the message does not say it.
     pub fn advice(&self) -> Option<&'static str> {
         match self {

@@ -44,7 +44,7 @@ pub enum Fault {
     /// A pin.
     #[error("{} is gone", .0.display())]
     NoPin(PathBuf),
-    /// Senders on this node cannot reach its policy.
+    /// Others cannot call its policy: senders on this node, or the shared programs.
     #[error("endpoint {id} has no program in {}", map.display())]
     NoPolicyProgram {
         /// The endpoint.
@@ -175,9 +175,14 @@ fn names(filters: &[Filter]) -> String {
 
 fn in_maps(maps: &Maps, endpoint: &Endpoint) -> Result<Option<Fault>, LifecycleError> {
     let id = endpoint.id;
-    if maps.call_policy()?.get(id.get().into())?.is_none() {
-        let map = maps.pin(MapName::CallPolicy);
-        return Ok(Some(Fault::NoPolicyProgram { id, map }));
+    for (programs, map) in [
+        (maps.call_policy()?, MapName::CallPolicy),
+        (maps.verdicts()?, MapName::Verdict),
+    ] {
+        if programs.get(id.get().into())?.is_none() {
+            let map = maps.pin(map);
+            return Ok(Some(Fault::NoPolicyProgram { id, map }));
+        }
     }
     let (endpoints, ipcache) = (maps.endpoints()?, maps.ipcache()?);
     for address in addresses(endpoint) {

@@ -89,6 +89,11 @@ impl Pins {
         }
     }
 
+    /// Its place in the maps of all endpoints' programs.
+    pub(super) fn slot(&self) -> [u8; 4] {
+        u32::from(self.id.get()).to_ne_bytes()
+    }
+
     /// The pin of a map.
     pub fn of(&self, map: &str) -> PathBuf {
         self.dir.join(map)
@@ -112,6 +117,16 @@ impl Pins {
     /// The name of the map of all endpoints' policy programs.
     pub fn call_policy_name(&self) -> String {
         self.prefix.map("call_policy")
+    }
+
+    /// The name of the map of all endpoints' programs that judge connections.
+    pub fn verdict_name(&self) -> String {
+        self.prefix.map("verdict")
+    }
+
+    /// The name of a calls map that the endpoints of a template share.
+    pub fn tails_name(&self, digest: &str) -> String {
+        self.prefix.map(&format!("tails_{digest}"))
     }
 
     /// The name of the map of local addresses.

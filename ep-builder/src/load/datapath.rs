@@ -1,26 +1,36 @@
 //! A generation that is loaded and not yet in force.
 
 use super::Target;
-use super::bpffs;
+use super::bpffs::{self, Pins};
 use super::constants;
 use super::error::LoadError;
-use super::maps::MapSet;
+use super::maps::{MapSet, shape};
 use super::programs::{self, Loaded};
+use super::tails;
 use crate::attach::{Device, Hook};
 use crate::bpf::{LoadedBtf, Map, Program};
-use crate::object::Loadable;
+use crate::btf::TailSlot;
+use crate::object::{Function, Loadable};
 use crate::patch::EndpointObject;
 use crate::timeline::Timeline;
 
-/// The section of the program that judges what other pods send to this one.
+/// The section of the program that delivers what other pods send to this one.
 const POLICY: &str = "policy/ingress";
+/// The section of the program that judges its connections.
+const VERDICT: &str = "policy/verdict";
 
-/// A loaded generation: everything it consists of, held by this value alone.
+/// A loaded generation: everything it consists of, held by this value, and by others who share its tail
+/// programs.
 #[derive(Debug)]
 pub struct Datapath {
     pub(super) maps: MapSet,
+    pub(super) pins: Pins,
+    /// Its own programs.
     programs: Vec<Loaded>,
-    pub(super) calls: String,
+    /// The tail programs, with their sections; the calls map holds them.
+    tails: Vec<(TailSlot, String)>,
+    /// Whether others may have the same tail programs.
+    is_shared: bool,
 }
 
 /// The facts of one program of a generation.
@@ -36,6 +46,34 @@ pub struct LoadedProgram {
     pub tag: [u8; 8],
     /// Instructions the verifier walked through.
     pub verified_instructions: u32,
+    /// Whether it is loaded once for all endpoints of the template.
+    pub is_shared: bool,
+}
+
+fn fact(
+    name: &str,
+    section: &str,
+    is_shared: bool,
+    program: &Program,
+) -> Result<LoadedProgram, LoadError> {
+    let info = program.info()?;
+    Ok(LoadedProgram {
+        name: name.to_owned(),
+        section: section.to_owned(),
+        id: info.id,
+        tag: info.tag,
+        verified_instructions: info.verified_instructions,
+        is_shared,
+    })
+}
+
+/// Which tail programs a generation takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tails {
+    /// Those of its template, where they are for every endpoint.
+    Shared,
+    /// Its own, so that the verifier sees all of them.
+    Own,
 }
 
 impl Datapath {
@@ -43,6 +81,7 @@ impl Datapath {
         object: &EndpointObject,
         target: &Target,
         device: Option<&Device>,
+        tails: Tails,
         timeline: &mut Timeline,
     ) -> Result<Self, LoadError> {
         let id = target.id.get();
@@ -52,14 +91,16 @@ impl Datapath {
         complete(&object)?;
         timeline.mark("parse");
         bpffs::ready(&target.bpffs_dir)?;
-        let maps = MapSet::open(&object, &target.pins())?;
-        timeline.mark("maps");
+        let pins = target.pins();
         let mut datapath = Self {
-            maps,
+            maps: MapSet::open(&object, &pins)?,
+            pins,
             programs: Vec::new(),
-            calls: target.pins().calls_name(),
+            tails: Vec::new(),
+            is_shared: false,
         };
-        match datapath.fill(&object, id, timeline) {
+        timeline.mark("maps");
+        match datapath.fill(&object, id, tails, timeline) {
             Ok(()) => Ok(datapath),
             Err(error) => {
                 datapath.abandon();
@@ -72,21 +113,80 @@ impl Datapath {
         &mut self,
         object: &Loadable,
         id: u16,
+        wanted: Tails,
         timeline: &mut Timeline,
     ) -> Result<(), LoadError> {
         self.maps.add_data(object)?;
         timeline.mark("constants");
         let btf = LoadedBtf::load(&object.types)?;
         timeline.mark("types");
-        self.programs = programs::load(object, &self.maps, &btf, id)?;
+        let shared = match wanted {
+            Tails::Shared => tails::shared_pin(object, &self.maps, &self.pins)?,
+            Tails::Own => None,
+        };
+        match shared {
+            Some(pin) => self.share_tails(object, &btf, id, &pin)?,
+            None => self.load_tails(object, &btf, id)?,
+        }
+        timeline.mark("tails");
+        let own = |function: &Function| !tails::is_tail(object, function);
+        self.programs = programs::load(object, &self.maps, &btf, id, own)?;
         timeline.mark("programs");
+        Ok(())
+    }
+
+    /// Takes the tail programs of the template; the first endpoint loads them.
+    fn share_tails(
+        &mut self,
+        object: &Loadable,
+        btf: &LoadedBtf,
+        id: u16,
+        pin: &str,
+    ) -> Result<(), LoadError> {
+        let calls = self.pins.calls_name();
+        let definition = tails::definition(object, &calls)?;
+        self.is_shared = true;
+        if let Some(map) = tails::find(&self.pins, pin, definition, &object.tails)? {
+            self.maps.set(&calls, map);
+            return self.note_tails(object);
+        }
+        self.load_tails(object, btf, id)?;
+        let map = self.maps.take(&calls)?;
+        let map = tails::publish(&self.pins, pin, map, definition, &object.tails)?;
+        self.maps.set(&calls, map);
+        Ok(())
+    }
+
+    /// Loads the tail programs into a new calls map, which nobody knows yet.
+    fn load_tails(&mut self, object: &Loadable, btf: &LoadedBtf, id: u16) -> Result<(), LoadError> {
+        let calls = self.pins.calls_name();
+        let map = Map::create(&calls, shape(tails::definition(object, &calls)?))?;
+        self.maps.set(&calls, map);
+        let is_tail = |function: &Function| tails::is_tail(object, function);
+        let loaded = programs::load(object, &self.maps, btf, id, is_tail)?;
         for tail in &object.tails {
-            let program = self.find(|loaded| loaded.name == tail.function);
+            let program = loaded.iter().find(|program| program.name == tail.function);
             let program = program.ok_or_else(|| missing_program(&tail.function))?;
             let slot = tail.slot.to_ne_bytes();
-            self.maps.get(&tail.map)?.update_fd(&slot, program)?;
+            self.maps
+                .get(&tail.map)?
+                .update_fd(&slot, &program.program)?;
         }
-        timeline.mark("slots");
+        self.note_tails(object)
+    }
+
+    fn note_tails(&mut self, object: &Loadable) -> Result<(), LoadError> {
+        let tail = |tail: &TailSlot| {
+            let function = object.function_named(&tail.function);
+            let function = function.and_then(|index| object.functions.get(index));
+            let function = function.ok_or_else(|| missing_program(&tail.function))?;
+            Ok((tail.clone(), function.section.clone()))
+        };
+        self.tails = object
+            .tails
+            .iter()
+            .map(tail)
+            .collect::<Result<_, LoadError>>()?;
         Ok(())
     }
 
@@ -101,9 +201,21 @@ impl Datapath {
         program.ok_or_else(|| missing_program(section))
     }
 
-    /// The program that judges what other pods send to this one.
-    pub fn policy(&self) -> Result<&Program, LoadError> {
-        self.program(POLICY)
+    /// The programs that are called by the endpoint's number, with the names of the maps they are called by.
+    pub(super) fn called(&self) -> Result<[(String, &Program); 2], LoadError> {
+        Ok([
+            (self.pins.verdict_name(), self.program(VERDICT)?),
+            (self.pins.call_policy_name(), self.program(POLICY)?),
+        ])
+    }
+
+    /// Lets others call it, for test runs without a device: nothing is replaced that could be put back.
+    pub fn offer(&self) -> Result<(), LoadError> {
+        let slot = self.pins.slot();
+        for (map, program) in self.called()? {
+            self.map(&map)?.update_fd(&slot, program)?;
+        }
+        Ok(())
     }
 
     /// A map of this generation, by its name.
@@ -111,19 +223,24 @@ impl Datapath {
         self.maps.get(name)
     }
 
-    /// The facts of its programs.
+    /// The calls map.
+    pub(super) fn calls(&self) -> Result<&Map, LoadError> {
+        self.map(&self.pins.calls_name())
+    }
+
+    /// The facts of its programs: its own, then the tail programs.
     pub fn programs(&self) -> Result<Vec<LoadedProgram>, LoadError> {
-        let facts = self.programs.iter().map(|loaded| {
-            let info = loaded.program.info()?;
-            Ok(LoadedProgram {
-                name: loaded.name.clone(),
-                section: loaded.section.clone(),
-                id: info.id,
-                tag: info.tag,
-                verified_instructions: info.verified_instructions,
-            })
-        });
-        facts.collect()
+        let mut facts = Vec::new();
+        for loaded in &self.programs {
+            facts.push(fact(&loaded.name, &loaded.section, false, &loaded.program)?);
+        }
+        let slots: Vec<_> = self.tails.iter().map(|(tail, _)| tail.clone()).collect();
+        let ids = tails::programs(self.calls()?, &slots)?;
+        for ((tail, section), id) in self.tails.iter().zip(ids) {
+            let program = Program::open_id(id)?;
+            facts.push(fact(&tail.function, section, self.is_shared, &program)?);
+        }
+        Ok(facts)
     }
 
     /// Lets it go without having put it in force. A first generation's pins go with it.
@@ -139,7 +256,7 @@ fn missing_program(name: &str) -> LoadError {
 /// Refuses an object without the programs that are attached, before anything is created.
 fn complete(object: &Loadable) -> Result<(), LoadError> {
     let sections = Hook::ALL.map(Hook::section);
-    for wanted in sections.into_iter().chain([POLICY]) {
+    for wanted in sections.into_iter().chain([POLICY, VERDICT]) {
         if !object
             .programs()
             .any(|(_, function)| function.section == wanted)

@@ -11,7 +11,7 @@ use crate::bpf::{Map, MapShape, Update, unpin};
 use crate::btf::MapDefinition;
 use crate::object::{DataSection, Loadable};
 
-/// All maps of a generation, in the order of the object.
+/// All maps of a generation.
 #[derive(Debug)]
 pub(super) struct MapSet {
     maps: Vec<(String, Map)>,
@@ -21,7 +21,7 @@ pub(super) struct MapSet {
 }
 
 impl MapSet {
-    /// Opens and creates the maps of an object.
+    /// Opens and creates the maps of an object; the calls map is added when it is known whose it is.
     pub(super) fn open(object: &Loadable, pins: &Pins) -> Result<Self, LoadError> {
         let mut set = Self {
             maps: Vec::new(),
@@ -33,7 +33,8 @@ impl MapSet {
     }
 
     fn open_maps(&mut self, object: &Loadable, pins: &Pins) -> Result<(), LoadError> {
-        for definition in &object.maps {
+        let calls = pins.calls_name();
+        for definition in object.maps.iter().filter(|map| map.name != calls) {
             let map = self.open_map(definition, pins)?;
             self.maps.push((definition.name.clone(), map));
         }
@@ -42,8 +43,7 @@ impl MapSet {
 
     fn open_map(&mut self, definition: &MapDefinition, pins: &Pins) -> Result<Map, LoadError> {
         let name = &definition.name;
-        // A calls map belongs to one generation: its pin is made when the programs are in force.
-        if !definition.is_pinned || *name == pins.calls_name() {
+        if !definition.is_pinned {
             return Ok(Map::create(name, shape(definition))?);
         }
         let path = pins.of(name);
@@ -64,6 +64,12 @@ impl MapSet {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Adds a map, in place of one that has this name.
+    pub(super) fn set(&mut self, name: &str, map: Map) {
+        self.maps.retain(|(known, _)| known != name);
+        self.maps.push((name.to_owned(), map));
     }
 
     /// Creates, fills and freezes the maps of the data sections.
@@ -100,18 +106,27 @@ impl MapSet {
         found.map(|(_, map)| map).ok_or_else(missing)
     }
 
-    /// The descriptors of all maps, as instructions name them.
-    pub(super) fn numbers(&self) -> (Vec<i32>, Vec<i32>) {
+    /// Takes a map out.
+    pub(super) fn take(&mut self, name: &str) -> Result<Map, LoadError> {
+        let at = self.maps.iter().position(|(known, _)| known == name);
+        let missing = || LoadError::Missing(format!("map {name}"));
+        at.map(|at| self.maps.swap_remove(at).1).ok_or_else(missing)
+    }
+
+    /// The descriptors of all maps, as the instructions of an object name them: by their order in it.
+    pub(super) fn numbers(&self, object: &Loadable) -> Result<(Vec<i32>, Vec<i32>), LoadError> {
         let number = |map: &Map| map.as_fd().as_raw_fd();
-        (
-            self.maps.iter().map(|(_, map)| number(map)).collect(),
+        let maps = object.maps.iter();
+        let maps = maps.map(|definition| Ok(number(self.get(&definition.name)?)));
+        Ok((
+            maps.collect::<Result<_, LoadError>>()?,
             self.data.iter().map(number).collect(),
-        )
+        ))
     }
 }
 
 /// What the object wants, as the kernel will say it.
-fn shape(definition: &MapDefinition) -> MapShape {
+pub(super) fn shape(definition: &MapDefinition) -> MapShape {
     MapShape {
         map_type: definition.map_type,
         key_size: definition.key_size,
@@ -122,7 +137,11 @@ fn shape(definition: &MapDefinition) -> MapShape {
 }
 
 /// A map of another shape would be read wrongly, or be full too early: it is refused, and stays.
-fn compatible(map: Map, definition: &MapDefinition, path: PathBuf) -> Result<Map, LoadError> {
+pub(super) fn compatible(
+    map: Map,
+    definition: &MapDefinition,
+    path: PathBuf,
+) -> Result<Map, LoadError> {
     let (pinned, wanted) = (map.shape(), shape(definition));
     if pinned == wanted {
         return Ok(map);

@@ -1,11 +1,12 @@
 //! An endpoint's object into the kernel, and onto its device: create and replace are the same code.
 //!
 //! The order is what makes a replacement lose no packet and let none pass unjudged: shared maps by their
-//! pins, a calls map of the generation's own, frozen constants, all programs, their slots; only then what
-//! packets meet: the policy program, one atomic write for each hook, the pin of the calls map. The old
-//! generation is let go last. A step that fails undoes those before it: the old generation goes on.
+//! pins, frozen constants, the tail programs of the template (`tails`), the endpoint's own programs; only then
+//! what packets meet: the programs that others call, one atomic write for each hook, the pin of the calls
+//! map. The old generation is let go last. A step that fails undoes those before it: the old one goes on.
 
 mod bpffs;
+mod collect;
 mod constants;
 mod datapath;
 mod error;
@@ -13,16 +14,20 @@ mod maps;
 mod programs;
 mod remove;
 mod switch;
+mod tails;
 mod verifier;
 
 use std::path::PathBuf;
 
 pub use bpffs::{Pins, check_bpffs};
+pub use collect::collect_tails;
 pub use datapath::{Datapath, LoadedProgram};
 pub use error::LoadError;
 pub use remove::{Removed, detach, uninstall};
 pub use switch::{Attachment, Retired};
 pub use verifier::Refusal;
+
+use datapath::Tails;
 
 use crate::attach::{AttachMode, Device, Rtnl};
 use crate::endpoint::EndpointId;
@@ -64,11 +69,10 @@ pub struct Installed {
 }
 
 impl Installed {
-    /// Instructions the verifier walked through, in all programs.
+    /// Instructions the verifier walked through, in the endpoint's own programs.
     pub fn verified_instructions(&self) -> u64 {
-        let counts = self.programs.iter();
-        counts
-            .map(|program| u64::from(program.verified_instructions))
+        let own = self.programs.iter().filter(|program| !program.is_shared);
+        own.map(|program| u64::from(program.verified_instructions))
             .sum()
     }
 
@@ -99,14 +103,15 @@ pub fn load(
     device: &Device,
     timeline: &mut Timeline,
 ) -> Result<Datapath, LoadError> {
-    Datapath::load(object, target, Some(device), timeline)
+    Datapath::load(object, target, Some(device), Tails::Shared, timeline)
 }
 
-/// As [`load`], for no device in particular: for a verifier's opinion and for test runs.
+/// As [`load`], for no device in particular: for a verifier's opinion and for test runs. Nothing is shared with
+/// others, so the verifier sees every program.
 pub fn load_detached(
     object: &EndpointObject,
     target: &Target,
     timeline: &mut Timeline,
 ) -> Result<Datapath, LoadError> {
-    Datapath::load(object, target, None, timeline)
+    Datapath::load(object, target, None, Tails::Own, timeline)
 }

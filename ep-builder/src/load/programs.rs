@@ -21,7 +21,7 @@ pub(super) struct Loaded {
 /// More threads than the programs of an endpoint can keep busy.
 const THREADS: usize = 4;
 
-/// Loads every program, in the order of the object.
+/// Loads the programs that are wanted, in the order of the object.
 ///
 /// Nearly all of the time of a load is the verifier's, and it works for several threads at once.
 pub(super) fn load(
@@ -29,13 +29,17 @@ pub(super) fn load(
     maps: &MapSet,
     btf: &LoadedBtf,
     id: u16,
+    is_wanted: impl Fn(&Function) -> bool,
 ) -> Result<Vec<Loaded>, LoadError> {
-    let (maps, data) = maps.numbers();
+    let (maps, data) = maps.numbers(object)?;
     let numbers = Numbers {
         maps: &maps,
         data: &data,
     };
-    let mut programs: Vec<_> = object.programs().collect();
+    let wanted = object
+        .programs()
+        .filter(|(_, function)| is_wanted(function));
+    let mut programs: Vec<_> = wanted.collect();
     // The longest first: what is left for the end is then short.
     programs.sort_by_key(|(_, function)| Reverse(function.code.len()));
     let next = AtomicUsize::new(0);

@@ -13,7 +13,7 @@ use crate::bpf::{Map, unpin};
 pub struct Removed {
     /// Filters and links.
     pub programs: usize,
-    /// Whether other endpoints could call its policy.
+    /// Whether others could call its policy.
     pub policy: bool,
     /// Its entries among the local addresses.
     pub addresses: usize,
@@ -42,8 +42,10 @@ pub fn uninstall(target: &Target, addresses: &[IpAddr]) -> Result<Removed, LoadE
         programs: detach(target)?,
         ..Removed::default()
     };
-    if let Some(map) = Map::find_pin(&pins.of(&pins.call_policy_name()))? {
-        removed.policy = map.delete(&u32::from(target.id.get()).to_ne_bytes())?;
+    for name in [pins.call_policy_name(), pins.verdict_name()] {
+        if let Some(map) = Map::find_pin(&pins.of(&name))? {
+            removed.policy |= map.delete(&u32::from(target.id.get()).to_ne_bytes())?;
+        }
     }
     if let Some(map) = Map::find_pin(&pins.of(&pins.endpoints_name()))? {
         for address in addresses {

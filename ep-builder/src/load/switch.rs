@@ -48,7 +48,8 @@ impl Retired {
 /// A step that was done, and can be undone.
 #[derive(Debug)]
 enum Step {
-    Policy(Option<Program>),
+    /// A program that others call by the endpoint's number: the name of the map, and who was there.
+    Called(String, Option<Program>),
     Filter(Attached),
     Link(LinkPin),
     /// The other way to attach was left, where this program was.
@@ -116,11 +117,16 @@ type Places = (Vec<(Hook, u16)>, Vec<String>);
 impl Switch<'_> {
     fn run(&mut self, timeline: &mut Timeline) -> Result<(Retired, Places), LoadError> {
         let calls = self.pins.of(&self.pins.calls_name());
-        // Held from here on: the pin is about to go.
-        let retired = Retired {
-            calls: Map::find_pin(&calls)?,
-        };
-        self.policy()?;
+        let map = self.datapath.calls()?;
+        let current = map.info()?.id;
+        let mut retired = Retired::default();
+        // Held from here on: the pin is about to go. Of a template that goes on nothing retires.
+        if let Some(old) = Map::find_pin(&calls)?
+            && old.info()?.id != current
+        {
+            retired.calls = Some(old);
+        }
+        self.called()?;
         timeline.mark("policy");
         let places = match self.target.mode {
             AttachMode::Tc => self.filters()?,
@@ -129,23 +135,24 @@ impl Switch<'_> {
         // With both ways on a hook a packet is judged by one of them; with none it would not be judged.
         self.leave_other_mode()?;
         timeline.mark("attach");
-        let map = self.datapath.map(&self.datapath.calls)?;
         replace_pin(&calls, |path| map.pin(path))?;
         timeline.mark("pin");
         Ok((retired, places))
     }
 
-    /// The program that senders on this node call.
-    fn policy(&mut self) -> Result<(), LoadError> {
-        let map = self.datapath.map(&self.pins.call_policy_name())?;
-        let slot = u32::from(self.target.id.get()).to_ne_bytes();
-        // Reading a program array gives the number of the program.
-        let id = map.lookup(&slot)?.and_then(|id| id.first_chunk().copied());
-        let old = id
-            .map(|id| Program::open_id(u32::from_ne_bytes(id)))
-            .transpose()?;
-        map.update_fd(&slot, self.datapath.policy()?)?;
-        self.done.push(Step::Policy(old));
+    /// The programs that others call: the one that judges, and then the one by which packets come.
+    fn called(&mut self) -> Result<(), LoadError> {
+        let slot = self.pins.slot();
+        for (name, program) in self.datapath.called()? {
+            let map = self.datapath.map(&name)?;
+            // Reading a program array gives the number of the program.
+            let id = map.lookup(&slot)?.and_then(|id| id.first_chunk().copied());
+            let old = id
+                .map(|id| Program::open_id(u32::from_ne_bytes(id)))
+                .transpose()?;
+            map.update_fd(&slot, program)?;
+            self.done.push(Step::Called(name, old));
+        }
         Ok(())
     }
 
@@ -206,7 +213,7 @@ impl Switch<'_> {
                 Step::Filter(attached) => attached.undo(self.rtnl, self.device).map_err(Into::into),
                 Step::Link(link) => link.undo().map_err(Into::into),
                 Step::Left(hook, program) => self.undo_left(hook, &program).map_err(Into::into),
-                Step::Policy(old) => self.undo_policy(old.as_ref()),
+                Step::Called(map, old) => self.undo_called(&map, old.as_ref()),
             };
             if first.is_ok() {
                 first = undone;
@@ -215,9 +222,9 @@ impl Switch<'_> {
         first
     }
 
-    fn undo_policy(&self, old: Option<&Program>) -> Result<(), LoadError> {
-        let map = self.datapath.map(&self.pins.call_policy_name())?;
-        let slot = u32::from(self.target.id.get()).to_ne_bytes();
+    fn undo_called(&self, map: &str, old: Option<&Program>) -> Result<(), LoadError> {
+        let map = self.datapath.map(map)?;
+        let slot = self.pins.slot();
         match old {
             Some(program) => map.update_fd(&slot, program)?,
             None => drop(map.delete(&slot)?),

@@ -103,12 +103,14 @@ impl Maps {
         table::inspect(map, &self.pin(map)).map(|(_, facts)| facts)
     }
 
-    /// How many entries a map has, of an array how many that are not zero; none for the ring buffer, which
-    /// has no entries.
+    /// How many entries a map has, of an array how many that are not zero; none for the ring buffer and for
+    /// what the programs of a processor tell one another, which have no entries.
     pub fn count(&self, map: MapName) -> Result<Option<usize>, MapsError> {
         Ok(Some(match map {
             MapName::Policy(id) => self.policy(id)?.0.count()?,
-            MapName::Calls(_) | MapName::CallPolicy => self.programs(map)?.filled()?.len(),
+            MapName::Calls(_) | MapName::Tails(_) | MapName::CallPolicy | MapName::Verdict => {
+                self.programs(map)?.filled()?.len()
+            }
             MapName::PolicyRevision => self.policy_revisions()?.count()?,
             MapName::Endpoints => self.endpoints()?.0.count()?,
             MapName::Ipcache => self.ipcache()?.0.count()?,
@@ -116,7 +118,7 @@ impl Maps {
             MapName::Conntrack(map) => self.conntrack(map)?.count()?,
             MapName::Frag4 => self.fragments::<{ size_of::<Frag4Key>() }>(map)?,
             MapName::Frag6 => self.fragments::<{ size_of::<Frag6Key>() }>(map)?,
-            MapName::Events => {
+            MapName::Events | MapName::Running => {
                 table::open(map, &self.pin(map))?;
                 return Ok(None);
             }
@@ -133,9 +135,19 @@ impl Maps {
         self.programs(MapName::Calls(id))
     }
 
-    /// The policy programs of all endpoints, by id.
+    /// The tail programs under this name, by slot.
+    pub fn tails(&self, digest: u64) -> Result<ProgramsMap, MapsError> {
+        self.programs(MapName::Tails(digest))
+    }
+
+    /// The programs of all endpoints that take packets of other pods, by id.
     pub fn call_policy(&self) -> Result<ProgramsMap, MapsError> {
         self.programs(MapName::CallPolicy)
+    }
+
+    /// The programs of all endpoints that judge connections, by id.
+    pub fn verdicts(&self) -> Result<ProgramsMap, MapsError> {
+        self.programs(MapName::Verdict)
     }
 
     /// The revisions of the endpoints' policies.

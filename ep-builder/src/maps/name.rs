@@ -3,8 +3,8 @@
 use std::fmt;
 
 use crate::abi::{
-    Ct4Key, Ct6Key, CtValue, EndpointKey, EndpointValue, Frag4Key, Frag6Key, FragValue, IpcacheKey,
-    IpcacheValue, Layout, MetricsKey, MetricsValue, PolicyKey, PolicyValue,
+    Ct4Key, Ct6Key, CtValue, EndpointKey, EndpointSelf, EndpointValue, Frag4Key, Frag6Key,
+    FragValue, IpcacheKey, IpcacheValue, Layout, MetricsKey, MetricsValue, PolicyKey, PolicyValue,
 };
 use crate::endpoint::EndpointId;
 use crate::shape::MapPrefix;
@@ -16,8 +16,14 @@ pub enum MapName {
     Policy(EndpointId),
     /// An endpoint's tail programs.
     Calls(EndpointId),
-    /// Every endpoint's policy program, by id.
+    /// The tail programs that the endpoints of a template share, by the digest in the name.
+    Tails(u64),
+    /// Every endpoint's program that takes packets of other pods, by id.
     CallPolicy,
+    /// Every endpoint's program that judges connections, by id.
+    Verdict,
+    /// For whom the programs of a processor run.
+    Running,
     /// The revision of every endpoint's policy, by id.
     PolicyRevision,
     /// Local endpoints by address.
@@ -83,8 +89,10 @@ const SHARED: &str = "global";
 
 impl MapName {
     /// The maps that have one name each.
-    const SINGLE: [Self; 8] = [
+    const SINGLE: [Self; 10] = [
         Self::CallPolicy,
+        Self::Verdict,
+        Self::Running,
         Self::PolicyRevision,
         Self::Endpoints,
         Self::Ipcache,
@@ -106,9 +114,13 @@ impl MapName {
             .and_then(|(_, digits)| EndpointId::parse(digits).ok());
         let own = owner.map(|id| [Self::Policy(id), Self::Calls(id)]);
         let conntrack = Conntrack::all(owner).map(Self::Conntrack);
+        let digest = name
+            .split_at_checked(name.len().saturating_sub(16))
+            .and_then(|(_, digits)| u64::from_str_radix(digits, 16).ok());
         let mut candidates = Self::SINGLE
             .into_iter()
             .chain(own.into_iter().flatten())
+            .chain(digest.map(Self::Tails))
             .chain(conntrack);
         candidates.find(|map| map.with(prefix) == name)
     }
@@ -117,7 +129,10 @@ impl MapName {
         match self {
             Self::Policy(id) => format!("policy_{}", id.five_digits()),
             Self::Calls(id) => format!("calls_{}", id.five_digits()),
+            Self::Tails(digest) => format!("tails_{digest:016x}"),
             Self::CallPolicy => "call_policy".to_owned(),
+            Self::Verdict => "verdict".to_owned(),
+            Self::Running => "self".to_owned(),
             Self::PolicyRevision => "policy_rev".to_owned(),
             Self::Endpoints => "lxc".to_owned(),
             Self::Ipcache => "ipcache".to_owned(),
@@ -146,7 +161,14 @@ impl MapName {
         };
         match self {
             Self::Policy(_) => table(MapType::Trie, PolicyKey::LAYOUT, PolicyValue::LAYOUT),
-            Self::Calls(_) | Self::CallPolicy => numbers(MapType::Programs),
+            Self::Calls(_) | Self::Tails(_) | Self::CallPolicy | Self::Verdict => {
+                numbers(MapType::Programs)
+            }
+            Self::Running => Definition {
+                map_type: MapType::PerCpuArray,
+                key_size: size_of::<u32>(),
+                value_size: EndpointSelf::LAYOUT.size,
+            },
             Self::PolicyRevision => numbers(MapType::Array),
             Self::Endpoints => table(MapType::Hash, EndpointKey::LAYOUT, EndpointValue::LAYOUT),
             Self::Ipcache => table(MapType::Trie, IpcacheKey::LAYOUT, IpcacheValue::LAYOUT),
@@ -205,6 +227,8 @@ pub enum MapType {
     Lru,
     /// A hash table with a value for each processor.
     PerCpu,
+    /// Values by place, one for each processor.
+    PerCpuArray,
     /// Longest prefix match.
     Trie,
     /// Programs for tail calls.
@@ -217,11 +241,12 @@ pub enum MapType {
 
 impl MapType {
     /// The kernel's numbers (`enum bpf_map_type`) and what `bpftool` calls them.
-    const KNOWN: [(u32, Self, &'static str); 7] = [
+    const KNOWN: [(u32, Self, &'static str); 8] = [
         (1, Self::Hash, "hash"),
         (2, Self::Array, "array"),
         (3, Self::Programs, "prog_array"),
         (5, Self::PerCpu, "percpu_hash"),
+        (6, Self::PerCpuArray, "percpu_array"),
         (9, Self::Lru, "lru_hash"),
         (11, Self::Trie, "lpm_trie"),
         (27, Self::Ring, "ringbuf"),
@@ -259,6 +284,7 @@ mod tests {
         let mut all: Vec<_> = conntrack.map(MapName::Conntrack).collect();
         all.extend(MapName::SINGLE);
         all.extend([MapName::Policy(id(7)), MapName::Calls(id(65_534))]);
+        all.extend([0, 7, 0xfedc_ba98_7654_3210, u64::MAX].map(MapName::Tails));
         for map in all {
             let name = map.with(&prefix);
             assert_eq!(MapName::parse(&prefix, &name), Some(map), "{name}");
@@ -280,6 +306,11 @@ mod tests {
             "weir_policy_00000",
             "weir_policy_65535",
             "weir_calls_02665__new",
+            "weir_tails_",
+            "weir_tails_7",
+            "weir_tails_FEDCBA9876543210",
+            "weir_tails_+edcba9876543210",
+            "weir_tails_fedcba98765432100",
             "weir_lxc_global",
             "weir_ct4",
             "lxc",

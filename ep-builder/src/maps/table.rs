@@ -83,6 +83,9 @@ fn made(name: MapName) -> &'static str {
         MapName::Policy(_) | MapName::Calls(_) => {
             "it is there while the endpoint is attached: `weir endpoint list` shows the endpoints"
         }
+        MapName::Tails(_) => {
+            "it is there from the first endpoint of a template until `weir gc` finds it unused"
+        }
         MapName::Conntrack(_) => {
             "it is made when the first endpoint is attached that tracks connections of its family"
         }

@@ -31,7 +31,7 @@ pub struct Linked {
 impl Loadable {
     /// Lays out a program and all functions that it calls, directly or not, and puts in the numbers.
     pub fn link(&self, program: usize, numbers: &Numbers<'_>) -> Result<Linked, ObjectError> {
-        let order = self.reached(program);
+        let order = self.reached(&[program]);
         let mut starts = vec![None; self.functions.len()];
         let mut linked = Linked::default();
         for &index in &order {
@@ -59,9 +59,9 @@ impl Loadable {
         function.ok_or_else(|| ObjectError::broken("a call leads to no function"))
     }
 
-    /// The program, then what it calls, each once.
-    fn reached(&self, program: usize) -> Vec<usize> {
-        let mut order = vec![program];
+    /// The programs, then what they call, each once.
+    pub(crate) fn reached(&self, programs: &[usize]) -> Vec<usize> {
+        let mut order = programs.to_vec();
         let mut next = 0;
         while let Some(function) = order.get(next).and_then(|index| self.functions.get(*index)) {
             for reference in &function.references {

@@ -133,6 +133,13 @@ impl Loadable {
         functions.filter(|(_, function)| function.section != functions::CALLED_ONLY)
     }
 
+    /// The function of this name, by its index.
+    pub fn function_named(&self, name: &str) -> Option<usize> {
+        self.functions
+            .iter()
+            .position(|function| function.name == name)
+    }
+
     /// The map of this name, by its index.
     pub fn map(&self, name: &str) -> Option<(usize, &MapDefinition)> {
         self.maps

@@ -19,6 +19,8 @@ const NODE_CONFIG: &str = "
 #define EVENTS_MAP test_events
 #define CALL_POLICY_MAP test_call_policy
 #define POLICY_REVISION_MAP test_policy_rev
+#define POLICY_VERDICT_MAP test_verdict
+#define SELF_MAP test_self
 #define FRAG4_MAP test_frag4
 #define FRAG6_MAP test_frag6
 #define ENDPOINTS_MAP_SIZE 11

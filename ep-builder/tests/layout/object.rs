@@ -35,6 +35,7 @@ fn tail_programs_have_the_known_slots() {
     let Some(bench) = Bench::new("tail_programs_have_the_known_slots") else {
         return;
     };
+    let always = [("tail_other_from", 24), ("tail_other_to", 25)];
     let ipv4 = [("tail_arp", 6), ("tail_ipv4_from", 7), ("tail_ipv4_to", 22)];
     let ipv6 = [("tail_ipv6_from", 10), ("tail_ipv6_to", 23)];
     let notify = [("tail_drop", 1)];
@@ -66,6 +67,7 @@ fn tail_programs_have_the_known_slots() {
             .iter()
             .map(|slot| (slot.function.as_str(), slot.slot))
             .collect();
+        expected.extend(always);
         found.sort_unstable();
         expected.sort_unstable();
         assert_eq!(found, expected, "{families}{options}");
@@ -80,15 +82,18 @@ const HASH: u32 = 1;
 const ARRAY: u32 = 2;
 const PROGRAMS: u32 = 3;
 const PERCPU_HASH: u32 = 5;
+const PERCPU_ARRAY: u32 = 6;
 const LRU: u32 = 9;
 const LONGEST_PREFIX: u32 = 11;
 const RING: u32 = 27;
 
-const SHARED: [MapRow; 8] = [
+const SHARED: [MapRow; 10] = [
+    ("test_verdict", PROGRAMS, 4, 4, 65535, 0),
     ("test_policy_65535", LONGEST_PREFIX, 12, 24, 13, 1),
     ("test_policy_rev", ARRAY, 4, 4, 65536, 0),
     ("test_calls_65535", PROGRAMS, 4, 4, 48, 0),
     ("test_call_policy", PROGRAMS, 4, 4, 65535, 0),
+    ("test_self", PERCPU_ARRAY, 4, 48, 1, 0),
     ("test_lxc", HASH, 20, 32, 11, 1),
     ("test_ipcache", LONGEST_PREFIX, 24, 24, 12, 1),
     ("test_metrics", PERCPU_HASH, 4, 16, 14, 1),

@@ -54,6 +54,7 @@ pub(crate) fn create(pin: &Path, definition: Definition, max_entries: u32) {
         MapType::Array => (2, 0),
         MapType::Programs => (3, 0),
         MapType::PerCpu => (5, 1),
+        MapType::PerCpuArray => (6, 0),
         MapType::Lru => (9, 0),
         MapType::Trie => (11, 1),
         MapType::Ring => (27, 0),

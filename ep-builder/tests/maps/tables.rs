@@ -213,6 +213,8 @@ fn what_is_not_written_by_us_is_empty_at_first() {
     for (name, entries) in [
         (MapName::Metrics, 16),
         (MapName::CallPolicy, 100),
+        (MapName::Verdict, 100),
+        (MapName::Tails(7), 48),
         (MapName::Calls(id(7)), 48),
         (MapName::Frag4, 16),
         (MapName::Frag6, 16),
@@ -220,13 +222,17 @@ fn what_is_not_written_by_us_is_empty_at_first() {
         make(&maps, name, entries);
         assert_eq!(maps.count(name).unwrap(), Some(0), "{name:?}");
     }
-    make(&maps, MapName::Events, 4_096);
-    assert_eq!(maps.count(MapName::Events).unwrap(), None);
+    for (name, entries) in [(MapName::Events, 4_096), (MapName::Running, 1)] {
+        make(&maps, name, entries);
+        assert_eq!(maps.count(name).unwrap(), None, "{name:?}");
+    }
     assert_eq!(maps.metrics().unwrap().lost_events().unwrap(), 0);
     assert_eq!(maps.call_policy().unwrap().get(7).unwrap(), None);
+    assert_eq!(maps.verdicts().unwrap().get(7).unwrap(), None);
+    assert_eq!(maps.tails(7).unwrap().get(7).unwrap(), None);
     let mut ring = ep_builder::events::EventRing::open(&maps).unwrap();
     assert!(ring.next().is_none());
-    assert_eq!(maps.list().unwrap().len(), 6);
+    assert_eq!(maps.list().unwrap().len(), 9);
     let facts = maps.facts(MapName::Events).unwrap();
     assert_eq!(
         (facts.max_entries, facts.definition.map_type),

@@ -8,6 +8,9 @@
 //! For the same reason a call that changes nothing outside of the process is no place of its own: whoever
 //! dies before it leaves what it leaves before the next call that does. [`Call::is_harmless`] is the list;
 //! with `WEIR_KILL_ALL=1` every call counts.
+//!
+//! Children and threads are followed and die too, as a container's processes do. Calls are counted in the order
+//! in which they come; where threads run side by side, that is one of their orders.
 #![expect(
     unsafe_code,
     reason = "a child asks to be traced before it is another program; a union is read"
@@ -132,6 +135,10 @@ fn text(file: &mut std::fs::File) -> String {
 }
 
 /// Starts a command that stops as soon as it is the program.
+#[expect(
+    clippy::zombie_processes,
+    reason = "the tracer waits for it, and for all that it starts"
+)]
 fn start(command: &mut Command) -> Pid {
     // SAFETY: between fork and exec this makes one system call and allocates nothing.
     unsafe { command.pre_exec(|| ptrace::traceme().map_err(std::io::Error::from)) };
@@ -183,7 +190,7 @@ impl Tracer {
             let flags = WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD;
             match waitpid(None, Some(flags)) {
                 Ok(WaitStatus::Exited(thread, status)) if thread == self.leader => {
-                    code = Some(status)
+                    code = Some(status);
                 }
                 Ok(status) => self.step(status),
                 Err(Errno::ECHILD) => return code,
@@ -238,9 +245,12 @@ impl Tracer {
 }
 
 fn entered(thread: Pid, info: &ptrace_syscall_info) -> Option<Call> {
+    if info.op != PTRACE_SYSCALL_INFO_ENTRY {
+        return None;
+    }
     // SAFETY: `op` says that the kernel filled this variant.
-    let entry = (info.op == PTRACE_SYSCALL_INFO_ENTRY).then(|| unsafe { info.u.entry });
-    entry.map(|entry| Call::new(thread, entry.nr, entry.args))
+    let entry = unsafe { info.u.entry };
+    Some(Call::new(thread, entry.nr, entry.args))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ pub(crate) mod build;
 mod connections;
 mod events;
 mod link;
+mod missing;
 mod neighbors;
 mod network;
 mod policy;

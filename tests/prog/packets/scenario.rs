@@ -139,7 +139,7 @@ pub(crate) fn check(bench: &mut Bench, scenarios: &[Scenario]) {
     );
 }
 
-fn take(bench: &mut Bench, step: &Step) -> Result<(), String> {
+pub(crate) fn take(bench: &mut Bench, step: &Step) -> Result<(), String> {
     let policy = |id: u16| bench.maps.policy(id.try_into().unwrap()).unwrap();
     match step {
         Step::From(frame, want) => return run(bench, "from-container", frame, 0, want),

@@ -7,7 +7,7 @@ mod error;
 mod exec;
 mod find;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -18,9 +18,6 @@ use super::Call;
 use crate::request::Command;
 use crate::result::Outcome;
 use crate::version::Version;
-
-/// VERSION and its like are asked on the way to something else, and must not take its time.
-const QUICK: Duration = Duration::from_millis(500);
 
 /// The plugin named by `ipam.type`, for one call.
 #[derive(Clone, Debug)]
@@ -69,18 +66,20 @@ impl<'a> Delegate<'a> {
     }
 
     /// Plugins before 1.1.0 answer an unknown command with some error or other: they are asked for their
-    /// versions first.
+    /// versions first. Both questions share the time of one.
     fn ask_if_known(&self, command: Command) -> Result<(), DelegateError> {
+        let start = Instant::now();
         if self.knows_newest()? {
-            self.ask(command)?;
+            let left = self.call.deadline.saturating_sub(start.elapsed());
+            self.run(command, &self.call.conf.raw, left)?;
         }
         Ok(())
     }
 
     fn knows_newest(&self) -> Result<bool, DelegateError> {
-        let deadline = self.call.deadline.min(QUICK);
         let stdin = format!("{{\"cniVersion\":\"{}\"}}", self.call.conf.version);
-        let stdout = match self.run(Command::Version, stdin.as_bytes(), deadline) {
+        let answer = self.run(Command::Version, stdin.as_bytes(), self.call.deadline);
+        let stdout = match answer {
             Ok(stdout) => stdout,
             // The oldest do not even know this one.
             Err(DelegateError::Refused { .. }) => return Ok(false),

@@ -31,15 +31,6 @@ use index::Index;
 use owners::Owners;
 use session::Session;
 
-/// What to do with addresses that the owner has already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Leftover {
-    /// The runtime asks twice: refuse.
-    Refuse,
-    /// They are what an ADD left that did not end: give them back first.
-    Replace,
-}
-
 /// The addresses of one network.
 #[derive(Clone, Debug)]
 pub(super) struct Store {
@@ -61,36 +52,30 @@ impl Store {
         }
     }
 
-    /// Gives `owner` one address of each pool, or nothing.
+    /// Gives `owner` one address of each pool, or nothing. An owner that has one already is refused.
     pub(super) fn reserve(
         &self,
         owner: &Attachment,
         pools: &[Pool],
         excluded: &BTreeSet<u128>,
-        leftover: Leftover,
     ) -> Result<Vec<IpAddr>, StoreError> {
         self.folder.create()?;
         self.owners.create()?;
         let holder = Holder::from(owner);
         let mut session = Session::begin(self)?;
-        let held = session.held(&holder, &[])?;
-        match (held.first(), leftover) {
-            (None, _) => {}
-            (Some(_), Leftover::Replace) => session.give_back(&holder, &held)?,
-            (Some(address), Leftover::Refuse) => {
-                return Err(StoreError::Duplicate {
-                    address: *address,
-                    holder,
-                });
-            }
+        if let Some(address) = session.held(&holder, &[])?.first() {
+            let address = *address;
+            return Err(StoreError::Duplicate { address, holder });
         }
         let mut given = Vec::new();
         for (set, pool) in pools.iter().enumerate() {
             match session.take(&holder, set, pool, excluded) {
                 Ok(address) => given.push(address),
                 Err(error) => {
-                    // What cannot be undone now is found by DEL, by its owner.
-                    session.give_back(&holder, &given).unwrap_or_default();
+                    // The last one may be claimed, too: a step behind its claim failed. What cannot be
+                    // undone now is found by DEL, by its owner.
+                    let held = session.held(&holder, &given).unwrap_or(given);
+                    session.give_back(&holder, &held).unwrap_or_default();
                     session.end().unwrap_or_default();
                     return Err(error);
                 }

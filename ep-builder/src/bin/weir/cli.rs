@@ -228,6 +228,28 @@ pub(crate) enum Bench {
         #[arg(long, default_value_t = 301, value_parser = clap::value_parser!(u32).range(3..=10_000))]
         rounds: u32,
     },
+    /// The plugin: ADD and DEL beside those of `ptp` and `bridge` with `host-local`; needs root
+    Cni(BenchCni),
+}
+
+#[derive(Args, Default)]
+pub(crate) struct BenchCni {
+    /// How many rounds; many calls at once are in every fourth, or every sixteenth
+    #[arg(long, default_value_t = 96, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) rounds: u32,
+    /// How many calls at once
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 8, 64],
+          value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) at_once: Vec<u16>,
+    /// How many pods are there in the second half; in the first there are none
+    #[arg(long, default_value_t = 250, value_parser = clap::value_parser!(u16).range(0..=2_000))]
+    pub(crate) pods: u16,
+    /// The plugin; without it the weir-cni beside this program
+    #[arg(long, value_name = "PATH")]
+    pub(crate) plugin: Option<PathBuf>,
+    /// The folder of the reference plugins
+    #[arg(long, value_name = "FOLDER", default_value = "/usr/lib/cni")]
+    pub(crate) reference: PathBuf,
 }
 
 #[derive(Subcommand)]

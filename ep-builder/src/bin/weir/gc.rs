@@ -1,4 +1,4 @@
-//! `weir gc`: what killed processes left, and templates and identities nobody uses.
+//! `weir gc`: what killed processes left, and templates, tail programs and identities nobody uses.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use ep_builder::error::chain;
 use ep_builder::identity::KEEP_UNUSED;
 use ep_builder::lifecycle::Removal;
+use ep_builder::load::collect_tails;
 use ep_builder::state::{Entry, Status};
 use serde::Serialize;
 
@@ -37,6 +38,7 @@ pub(crate) fn run(node: &Node, dry_run: bool, screen: &Screen) -> Result<(), Fai
         node.settings.cache.keep_unused,
         dry_run,
     )?);
+    removed.extend(tails(node, dry_run)?);
     show(&removed, screen)
 }
 
@@ -99,6 +101,16 @@ fn unused_identities(node: &Node, dry_run: bool) -> Result<Vec<Removed>, Failure
     let collected = identities(node)?.collect(is_used, KEEP_UNUSED, dry_run)?;
     let removed = |number| Removed::new(format!("identity {number}"), "no endpoint has it");
     Ok(collected.into_iter().map(removed).collect())
+}
+
+/// What the kernel keeps for templates of which no endpoint is left.
+fn tails(node: &Node, dry_run: bool) -> Result<Vec<Removed>, Failure> {
+    let settings = &node.settings;
+    let prefix = &settings.node.map_prefix;
+    let collected = collect_tails(&settings.paths.bpffs_dir, prefix, dry_run)?;
+    let why = "tail programs that no endpoint uses";
+    let names = collected.iter().map(|path| path.display().to_string());
+    Ok(names.map(|name| Removed::new(name, why)).collect())
 }
 
 pub(crate) fn show(removed: &[Removed], screen: &Screen) -> Result<(), Failure> {

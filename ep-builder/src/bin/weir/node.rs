@@ -18,6 +18,8 @@ use crate::screen::talk;
 /// The node as configured; nothing is opened yet.
 pub(crate) struct Node {
     pub(crate) settings: Settings,
+    /// The file they were read from, if one was named.
+    pub(crate) config: Option<PathBuf>,
 }
 
 impl Node {
@@ -28,6 +30,7 @@ impl Node {
         let config = config.map(Path::to_owned).or(variable.map(PathBuf::from));
         Ok(Self {
             settings: Settings::load(config.as_deref())?,
+            config,
         })
     }
 

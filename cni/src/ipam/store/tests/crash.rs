@@ -10,7 +10,6 @@ use super::*;
 enum Action {
     Add,
     AddRequested,
-    AddOverLeftover,
     /// The index must be derived: somebody else was here.
     AddBehindOthers,
     Del,
@@ -25,10 +24,9 @@ enum Aftermath {
     Retry,
 }
 
-const ACTIONS: [Action; 6] = [
+const ACTIONS: [Action; 5] = [
     Action::Add,
     Action::AddRequested,
-    Action::AddOverLeftover,
     Action::AddBehindOthers,
     Action::Del,
     Action::Gc,
@@ -42,7 +40,7 @@ fn prepared(action: Action) -> Fixture {
     let fixture = Fixture::new();
     fixture.add(1, &sets()).unwrap();
     match action {
-        Action::AddOverLeftover | Action::Del | Action::Gc => {
+        Action::Del | Action::Gc => {
             fixture.add(9, &sets()).unwrap();
         }
         Action::AddBehindOthers => {
@@ -69,12 +67,7 @@ fn act(fixture: &Fixture, action: Action) {
         Action::Del => drop(fixture.del(9)),
         Action::Gc => drop(fixture.store.collect(&is_not_nine).unwrap()),
         _ => {
-            let (pools, excluded) = (&sets.pools, &sets.excluded);
-            let owner = owner(9);
-            fixture
-                .store
-                .reserve(&owner, pools, excluded, Leftover::Replace)
-                .unwrap();
+            fixture.add(9, &sets).unwrap();
         }
     }
 }
@@ -99,7 +92,10 @@ fn check(action: Action, aftermath: Aftermath) -> usize {
         match aftermath {
             Aftermath::Del => drop(fixture.del(9)),
             Aftermath::Gc => drop(fixture.store.collect(&is_not_nine).unwrap()),
-            Aftermath::Retry => act(&fixture, Action::AddOverLeftover),
+            Aftermath::Retry => {
+                fixture.del(9);
+                act(&fixture, Action::Add);
+            }
         }
         let nine = if matches!(aftermath, Aftermath::Retry) {
             2

@@ -22,7 +22,7 @@ use crate::names::{ContainerId, InterfaceName};
 use crate::netconf::Ipam;
 use crate::version::Version;
 
-const WAIT: Duration = Duration::from_secs(60);
+const WAIT: Duration = Duration::from_mins(1);
 
 /// A data folder of one's own.
 struct Fixture {
@@ -83,10 +83,8 @@ impl Fixture {
     }
 
     fn add(&self, number: usize, config: &Config) -> Result<Vec<IpAddr>, StoreError> {
-        let (pools, excluded) = (&config.pools, &config.excluded);
-        let owner = owner(number);
         self.store
-            .reserve(&owner, pools, excluded, Leftover::Refuse)
+            .reserve(&owner(number), &config.pools, &config.excluded)
     }
 
     fn del(&self, number: usize) -> Vec<IpAddr> {

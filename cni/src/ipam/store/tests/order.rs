@@ -111,7 +111,8 @@ proptest! {
                     let given = fixture.add(number, &config);
                     let free = (2..15).filter(|n| !before.contains_key(&ip(&format!("10.1.0.{n}"))));
                     let free: Vec<_> = free.map(|n| ip(&format!("10.1.0.{n}"))).collect();
-                    if held.contains_key(&number) {
+                    let has_one = held.contains_key(&number);
+                    if has_one {
                         prop_assert!(matches!(given, Err(StoreError::Duplicate { .. })), "{given:?}");
                     } else if free.is_empty() {
                         prop_assert!(matches!(given, Err(StoreError::Exhausted { .. })), "{given:?}");

@@ -49,7 +49,7 @@ fn worker() {
     for number in 0..EACH {
         let owner = owner(worker * EACH + number);
         let given = store
-            .reserve(&owner, &config.pools, &config.excluded, Leftover::Refuse)
+            .reserve(&owner, &config.pools, &config.excluded)
             .unwrap();
         if number % 2 == 0 {
             assert_eq!(store.release(&owner, &[]).unwrap(), given);

@@ -71,8 +71,8 @@ fn a_front_without_room_says_so() {
     let root = memory();
     let mut index = Index::derive(&root.path().join("index"), stamp(1), &[]).unwrap();
     let page = u128::from(PAGE_BITS);
-    let room = (0..10_000).find(|n| !index.set(n * page).unwrap()).unwrap();
-    assert!(room > 100, "{room}");
+    let most = (0..10_000).find(|n| !index.set(n * page).unwrap()).unwrap();
+    assert!(most > 100, "{most}");
     assert!(index.set(0).unwrap(), "a page that is there has room");
 }
 

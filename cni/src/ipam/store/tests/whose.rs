@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use super::*;
 
 #[test]
-fn a_second_add_is_refused_unless_the_first_one_is_a_leftover() {
+fn a_second_add_is_refused_and_changes_nothing() {
     let fixture = Fixture::new();
     let config = config(&["10.1.0.0/24", "fd00::/64"], &[]);
     let first = fixture.add(1, &config).unwrap();
@@ -19,12 +19,6 @@ fn a_second_add_is_refused_unless_the_first_one_is_a_leftover() {
         .store
         .check(&owner(1), &first)
         .expect("the refusal changes nothing");
-    let (pools, excluded) = (&config.pools, &config.excluded);
-    let second = fixture
-        .store
-        .reserve(&owner(1), pools, excluded, Leftover::Replace)
-        .unwrap();
-    assert_eq!(second, [ip("10.1.0.3"), ip("fd00::3")]);
     assert_eq!(fixture.truth().len(), 2);
     fixture.assert_sound();
 }
@@ -40,7 +34,7 @@ fn two_interfaces_of_a_container_are_two_owners() {
     fixture.add(1, &config).unwrap();
     fixture
         .store
-        .reserve(&second, &config.pools, &config.excluded, Leftover::Refuse)
+        .reserve(&second, &config.pools, &config.excluded)
         .unwrap();
     assert_eq!(fixture.del(1), [ip("10.1.0.2")]);
     fixture.store.check(&second, &[ip("10.1.0.3")]).unwrap();
@@ -60,6 +54,27 @@ fn a_release_can_be_repeated_and_needs_nothing() {
     fixture.assert_sound();
     fs::remove_dir_all(fixture.path("")).unwrap();
     fixture.assert_nothing_to_release(1);
+}
+
+/// As on a full disk, where nothing can be derived.
+#[test]
+fn a_release_needs_nothing_but_the_files() {
+    let fixture = Fixture::new();
+    let config = config(&["10.1.0.0/24", "fd00::/64"], &[]);
+    fixture.add(1, &config).unwrap();
+    fixture.add(2, &config).unwrap();
+    fixture.put("10.1.0.77", "container-1");
+    fs::remove_dir_all(fixture.derived("")).unwrap();
+    whole_file::write(&fixture.root.path().join(".index-net"), b"").unwrap();
+    assert!(matches!(fixture.add(3, &config), Err(StoreError::File(_))));
+    let mut released = fixture.del(1);
+    released.sort_unstable();
+    assert_eq!(released, [ip("10.1.0.2"), ip("fd00::2")]);
+    assert_eq!(fixture.del(1), [ip("10.1.0.77")], "of the old form");
+    fixture.assert_nothing_to_release(1);
+    fs::remove_file(fixture.root.path().join(".index-net")).unwrap();
+    fixture.add(3, &config).unwrap();
+    fixture.assert_sound();
 }
 
 /// Field failure: a late DEL with an old result takes the address from the pod that has it now.
@@ -169,9 +184,7 @@ fn a_lock_that_is_held_is_waited_for_in_vain_and_said() {
     let _held = FileLock::acquire(&fixture.path("lock"), WAIT).unwrap();
     let hasty = Store::new(fixture.root.path(), &network(), Duration::from_millis(5));
     let (pools, excluded) = (&config.pools, &config.excluded);
-    let error = hasty
-        .reserve(&owner(2), pools, excluded, Leftover::Refuse)
-        .unwrap_err();
+    let error = hasty.reserve(&owner(2), pools, excluded).unwrap_err();
     assert!(error.is_for_now(), "{error:?}");
     assert!(hasty.release(&owner(1), &[]).unwrap_err().is_for_now());
     // These two change nothing and wait for nobody.

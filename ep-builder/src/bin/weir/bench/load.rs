@@ -29,8 +29,8 @@ const KERNEL: [&str; 9] = [
     "maps",
     "constants",
     "types",
+    "tails",
     "programs",
-    "slots",
     "policy",
     "attach",
     "pin",
@@ -40,8 +40,10 @@ const KERNEL: [&str; 9] = [
 #[serde(rename_all = "camelCase")]
 struct Report {
     endpoints: u16,
-    /// Of all programs of an endpoint.
+    /// Of an endpoint's own programs.
     verified_instructions: u64,
+    /// Of those that the endpoints of a template share: once for all of them.
+    shared_verified_instructions: u64,
     programs: Vec<Verified>,
     times: Vec<Row>,
     /// Of the attaches, in their order.
@@ -54,6 +56,7 @@ struct Report {
 struct Verified {
     name: String,
     verified_instructions: u32,
+    is_shared: bool,
 }
 
 impl Report {
@@ -61,14 +64,19 @@ impl Report {
         let programs = programs.iter().map(|program| Verified {
             name: program.name.clone(),
             verified_instructions: program.verified_instructions,
+            is_shared: program.is_shared,
         });
         let programs: Vec<_> = programs.collect();
-        let counts = programs
-            .iter()
-            .map(|one| u64::from(one.verified_instructions));
+        let sum = |is_shared| {
+            let counted = programs.iter().filter(|one| one.is_shared == is_shared);
+            counted
+                .map(|one| u64::from(one.verified_instructions))
+                .sum()
+        };
         Self {
             endpoints,
-            verified_instructions: counts.sum(),
+            verified_instructions: sum(false),
+            shared_verified_instructions: sum(true),
             programs,
             times,
             stages,
@@ -77,15 +85,21 @@ impl Report {
 
     fn text(&self) -> String {
         let stages: Vec<_> = self.stages.iter().map(Row::brief).collect();
-        let programs = self.programs.iter();
-        let programs: Vec<_> = programs
-            .map(|one| format!("{} {}", one.name, one.verified_instructions))
-            .collect();
+        let programs = |is_shared| {
+            let listed = self.programs.iter();
+            let listed = listed.filter(|one| one.is_shared == is_shared);
+            let listed: Vec<_> = listed
+                .map(|one| format!("{} {}", one.name, one.verified_instructions))
+                .collect();
+            listed.join(", ")
+        };
         format!(
-            "stages of an attach, p50: {}\nverified instructions per endpoint: {} ({})\n",
+            "stages of an attach, p50: {}\nverified instructions per endpoint: {} ({})\nonce for all endpoints of a template: {} ({})\n",
             stages.join(", "),
             self.verified_instructions,
-            programs.join(", ")
+            programs(false),
+            self.shared_verified_instructions,
+            programs(true)
         )
     }
 }

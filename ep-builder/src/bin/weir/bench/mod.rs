@@ -3,6 +3,7 @@
 //! Whatever is measured has folders, pins and devices of its own ([`scratch`], [`devices`]): the endpoints
 //! of the node are neither seen nor touched.
 
+mod cni;
 mod datapath;
 mod devices;
 mod load;
@@ -22,5 +23,6 @@ pub(crate) fn run(command: &Bench, node: &Node, screen: &Screen) -> Result<(), F
         Bench::Template { rounds } => template::run(node, *rounds, screen),
         Bench::Load { endpoints } => load::run(node, *endpoints, screen),
         Bench::Datapath { rounds } => datapath::run(node, *rounds, screen),
+        Bench::Cni(asked) => cni::run(node, asked, screen),
     }
 }

@@ -2,13 +2,12 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use ep_builder::bpf::{Map, Program, TestInput};
+use ep_builder::bpf::{Program, TestInput};
 use ep_builder::builder::Builder;
 use ep_builder::endpoint::{Endpoint, MacAddr};
 use ep_builder::load::{self, Datapath, LoadError, Target};
 use ep_builder::maps::{
-    Conntrack, Decision, Direction, Family, LocalEndpoint, MapName, Maps, Peer, Ports, Prefix,
-    Rule, Traffic,
+    Conntrack, Decision, Direction, Family, LocalEndpoint, Maps, Peer, Ports, Prefix, Rule, Traffic,
 };
 use ep_builder::options::EndpointOptions;
 use ep_builder::shape::Features;
@@ -127,18 +126,8 @@ impl Pair {
             self.maps.ipcache()?.insert(Prefix::of(address), peer)?;
             self.maps.endpoints()?.insert(address, &local)?;
         }
-        let call_policy = self.call_policy()?;
-        let place = u32::from(facts.id.get()).to_ne_bytes();
-        let policy = side.datapath.policy()?;
-        call_policy
-            .update_fd(&place, policy)
-            .map_err(LoadError::from)?;
+        side.datapath.offer()?;
         self.allow_https(side)
-    }
-
-    fn call_policy(&self) -> Result<Map, Failure> {
-        let pin = self.maps.pin(MapName::CallPolicy);
-        Ok(Map::open_pin(&pin).map_err(LoadError::from)?)
     }
 
     /// To everybody in question; and as many rules again about others.

@@ -67,7 +67,16 @@ impl Row {
 /// The time this thread has had a processor: what others do there meanwhile does not count. Exact to a tick
 /// of the kernel, so good for many things together.
 pub(super) fn processor_time() -> Result<Duration, Failure> {
-    let usage = getrusage(UsageWho::RUSAGE_THREAD);
+    time_of(UsageWho::RUSAGE_THREAD)
+}
+
+/// Likewise of all processes that we started and that ended.
+pub(super) fn children_time() -> Result<Duration, Failure> {
+    time_of(UsageWho::RUSAGE_CHILDREN)
+}
+
+fn time_of(who: UsageWho) -> Result<Duration, Failure> {
+    let usage = getrusage(who);
     let usage =
         usage.map_err(|e| Failure::Input(format!("cannot read the processor time: {e}")))?;
     let micros = (usage.user_time() + usage.system_time()).num_microseconds();

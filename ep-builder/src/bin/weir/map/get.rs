@@ -46,7 +46,9 @@ pub(super) fn run(node: &Node, name: &str, screen: &Screen) -> Result<(), Failur
 fn programs(maps: &Maps, map: MapName) -> Result<Option<Vec<Place>>, Failure> {
     let array = match map {
         MapName::Calls(id) => maps.calls(id)?,
+        MapName::Tails(digest) => maps.tails(digest)?,
         MapName::CallPolicy => maps.call_policy()?,
+        MapName::Verdict => maps.verdicts()?,
         _ => return Ok(None),
     };
     let place = |(place, program)| Place { place, program };
@@ -84,7 +86,10 @@ fn shows(map: MapName) -> Option<String> {
         MapName::Conntrack(_) => "weir bpf ct list".to_owned(),
         MapName::Events => "weir monitor".to_owned(),
         MapName::Calls(_)
+        | MapName::Tails(_)
         | MapName::CallPolicy
+        | MapName::Verdict
+        | MapName::Running
         | MapName::PolicyRevision
         | MapName::Frag4
         | MapName::Frag6 => return None,

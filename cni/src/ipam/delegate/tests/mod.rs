@@ -1,5 +1,7 @@
 //! Small scripts play the plugin.
 
+mod failing;
+
 use std::ffi::OsString;
 use std::fs;
 use std::net::IpAddr;
@@ -83,7 +85,7 @@ impl Stage {
     }
 
     fn add(&self) -> Result<Outcome, crate::ipam::Error> {
-        self.with(|ipam| ipam.add(&owner(), crate::ipam::Leftover::Refuse))
+        self.with(|ipam| ipam.add(&owner()))
     }
 
     fn read(&self, name: &str) -> String {
@@ -159,80 +161,6 @@ fn results_of_every_version_are_read() {
         );
         assert_eq!(stage.read("asked"), "ADD\n", "nothing is undone");
     }
-}
-
-/// An ADD that fails after the plugin ran is followed by DEL, and the first error counts.
-fn check_failing(answer: &str, kind: Kind, parts: &[&str]) {
-    let mut stage = Stage::new(&recording(answer));
-    stage.deadline = Duration::from_secs(if answer.contains("sleep") { 1 } else { 30 });
-    let error = stage.add().expect_err(answer);
-    assert_eq!(error.kind(), kind, "{answer}: {error}");
-    let text =
-        crate::error::Error::from(crate::error::Failure::new(error.kind(), "x").source(error))
-            .message();
-    for part in parts {
-        assert!(text.contains(part), "{answer}: {text:?} lacks {part:?}");
-    }
-    assert_eq!(stage.read("asked"), "ADD\nDEL\n", "{answer}");
-}
-
-#[test]
-fn failures_are_told_apart_and_followed_by_del() {
-    need!(Need::Tool("sh"), Need::Tool("yes"));
-    let object = json!({"code": 114, "msg": "no lease", "details": "from 10.1.0.1"});
-    let rows: [(&str, Kind, &[&str]); 9] = [
-        (
-            &format!("echo '{object}'; exit 1"),
-            Kind::Delegate(114),
-            &[NAME, "no lease", "10.1.0.1"],
-        ),
-        (
-            "echo '{\"code\":7}'; exit 3",
-            Kind::Delegate(7),
-            &[NAME, "code 7"],
-        ),
-        ("exit 0", Kind::Decode, &[NAME, "no result"]),
-        ("echo hello", Kind::Decode, &[NAME, "no JSON"]),
-        ("echo '[]'", Kind::Decode, &[NAME, "an object"]),
-        (
-            "echo '{\"ips\":[{\"address\":\"x\"}]}'",
-            Kind::Decode,
-            &[NAME, "address"],
-        ),
-        (
-            "echo broken >&2; exit 4",
-            Kind::Decode,
-            &["status 4", "broken"],
-        ),
-        ("kill -9 $$", Kind::Decode, &["signal 9"]),
-        ("yes", Kind::Decode, &["more than a result"]),
-    ];
-    for (answer, kind, parts) in rows {
-        check_failing(answer, kind, parts);
-    }
-}
-
-#[test]
-fn one_that_hangs_is_killed_with_all_that_it_started() {
-    need!(Need::Tool("sh"), Need::Tool("sleep"));
-    check_failing(
-        "sleep 1000 & echo $! >$root/child; wait",
-        Kind::TryAgain,
-        &[NAME, "ADD", "1.0 s"],
-    );
-}
-
-#[test]
-fn a_child_that_keeps_the_output_open_keeps_nobody_waiting() {
-    need!(Need::Tool("sh"), Need::Tool("sleep"));
-    let result = json!({"ips": [{"address": "10.1.0.9/24"}]});
-    let mut stage = Stage::new(&format!(
-        "sleep 1000 & echo $! >$root/child\necho '{result}'"
-    ));
-    stage.deadline = Duration::from_secs(600);
-    assert_eq!(stage.add().unwrap().ips.len(), 1);
-    let child = stage.read("child").trim().parse().unwrap();
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(child), nix::sys::signal::SIGKILL).unwrap();
 }
 
 #[test]
