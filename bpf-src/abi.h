@@ -45,20 +45,6 @@ struct __abi endpoint_value {
 	__u8 pad[4];
 };
 
-/*
- * SELF_MAP, with a value per CPU: whose programs are running there. A pod without a family has zeros. It is
- * written at the start of each chain of tail calls and read within it, always by programs of one template.
- */
-struct __abi endpoint_self {
-	__u32 id;
-	__u32 identity;
-	__u32 ifindex;
-	__be32 ipv4;
-	__be32 ipv6[4];
-	__u64 mac;
-	__u64 host_mac;
-};
-
 /* The bits of a key before the address, which every prefix covers. */
 #define IPCACHE_FIXED_BITS 32
 
@@ -294,7 +280,6 @@ struct __abi debug_event {
 
 ABI_SIZE(endpoint_key, 20);
 ABI_SIZE(endpoint_value, 32);
-ABI_SIZE(endpoint_self, 48);
 ABI_SIZE(ipcache_key, 24);
 ABI_SIZE(ipcache_value, 24);
 ABI_SIZE(policy_key, 12);

@@ -9,7 +9,6 @@
 
 DESCRIBE(endpoint_key);
 DESCRIBE(endpoint_value);
-DESCRIBE(endpoint_self);
 DESCRIBE(ipcache_key);
 DESCRIBE(ipcache_value);
 DESCRIBE(policy_key);

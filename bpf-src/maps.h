@@ -86,6 +86,17 @@ struct {
 	MAP_NUMBER(pinning, PIN_BY_NAME);
 } POLICY_VERDICT_MAP SEC(".maps");
 
+/* A pod without a family has zeros. It is written and read by programs of one template, so nobody else knows it. */
+struct endpoint_self {
+	__u32 id;
+	__u32 identity;
+	__u32 ifindex;
+	__be32 ipv4;
+	__be32 ipv6[4];
+	__u64 mac;
+	__u64 host_mac;
+};
+
 /*
  * Read: the shared programs, to know for whom they run. Written: an endpoint's own programs, before they
  * call one of them. Classifiers run with softirqs off, so no other packet comes in between on this CPU.

@@ -101,17 +101,6 @@ twins! {
         28 pad: [u8; 4],
     }
 
-    /// Value of the map that says for whom a program runs, one per CPU.
-    EndpointSelf = "endpoint_self", 48 {
-        0 id: u32,
-        4 identity: u32,
-        8 ifindex: u32,
-        12 ipv4: u32,
-        16 ipv6: [u32; 4],
-        32 mac: u64,
-        40 host_mac: u64,
-    }
-
     /// Key of the map of identities: a prefix.
     IpcacheKey = "ipcache_key", 24 {
         0 prefixlen: u32,

@@ -87,6 +87,7 @@ fn is_of_one_pod(pin: &str) -> bool {
 }
 
 /// Programs that use a map which is pinned on this node: those of other nodes, in tests beside this one, do not.
+/// Tail programs serve the next pod of their template.
 fn programs(host: &Host<'_>) -> Vec<String> {
     let list = |what: &str| -> Vec<Value> {
         let said = host.try_run(&format!("bpftool -j {what}")).stdout;
@@ -107,7 +108,12 @@ fn programs(host: &Host<'_>) -> Vec<String> {
         let ids = program["map_ids"].as_array().into_iter().flatten();
         ids.filter_map(Value::as_u64).any(|id| maps.contains(&id))
     };
+    let is_shared = |program: &Value| {
+        let name = program["name"].as_str();
+        name.is_some_and(|name| name.starts_with("tail_"))
+    };
     let own = list("prog show").into_iter().filter(uses);
+    let own = own.filter(|program| !is_shared(program));
     own.map(|program| format!("program {} {}", program["id"], program["name"]))
         .collect()
 }

@@ -48,6 +48,7 @@ pub(crate) fn gc(
     for note in notes(&node, request)? {
         let names = names(&note.attachment);
         if kept.contains(&names) {
+            failed.extend(pardon(&node, &note).err());
             continue;
         }
         match remove(&node, &note, &addresses, log) {
@@ -114,17 +115,7 @@ fn remove(
         && !wired.condemned
         && is_alive(&now)
     {
-        let condemned = Wired {
-            condemned: true,
-            ..wired.clone()
-        };
-        let marked = Note {
-            stage: Stage::Wired(condemned),
-            ..now
-        };
-        node.attachments
-            .write(&marked)
-            .map_err(failures::attachments)?;
+        mark(node, &now, wired, true)?;
         log.notice(format!(
             "{} of container {} is not valid and alive: the next GC removes it",
             attachment.ifname, attachment.container
@@ -135,6 +126,35 @@ fn remove(
         addresses.release(attachment, known)
     })?;
     Ok(true)
+}
+
+/// Takes the mark of an earlier GC from a pod that is valid: another runtime's list does not add up with this.
+fn pardon(node: &Node, listed: &Note) -> Result<(), Failure> {
+    let attachment = &listed.attachment;
+    if !matches!(&listed.stage, Stage::Wired(wired) if wired.condemned) {
+        return Ok(());
+    }
+    let lock = node.attachments.lock(attachment);
+    let _lock = lock.map_err(failures::attachments)?;
+    match node.attachments.read(attachment) {
+        Found::Note(now) => match &now.stage {
+            Stage::Wired(wired) => mark(node, &now, wired, false),
+            Stage::Begun => Ok(()),
+        },
+        Found::Nothing | Found::Damaged(_) => Ok(()),
+    }
+}
+
+fn mark(node: &Node, known: &Note, wired: &Wired, condemned: bool) -> Result<(), Failure> {
+    let marked = Note {
+        stage: Stage::Wired(Wired {
+            condemned,
+            ..wired.clone()
+        }),
+        ..known.clone()
+    };
+    let written = node.attachments.write(&marked);
+    written.map_err(failures::attachments)
 }
 
 /// Whether the namespace is there and has the interface.

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use crate::abi::{
-    Ct4Key, Ct6Key, CtValue, EndpointKey, EndpointSelf, EndpointValue, Frag4Key, Frag6Key,
-    FragValue, IpcacheKey, IpcacheValue, Layout, MetricsKey, MetricsValue, PolicyKey, PolicyValue,
+    Ct4Key, Ct6Key, CtValue, EndpointKey, EndpointValue, Frag4Key, Frag6Key, FragValue, IpcacheKey,
+    IpcacheValue, Layout, MetricsKey, MetricsValue, PolicyKey, PolicyValue,
 };
 use crate::endpoint::EndpointId;
 use crate::shape::MapPrefix;
@@ -84,6 +84,8 @@ pub enum Family {
     Ipv6,
 }
 
+/// Bytes of `endpoint_self` in `bpf-src/maps.h`, which nobody but the programs reads.
+const RUNNING: usize = 48;
 /// What stands in a conntrack map's name where another has its owner's digits.
 const SHARED: &str = "global";
 
@@ -167,7 +169,7 @@ impl MapName {
             Self::Running => Definition {
                 map_type: MapType::PerCpuArray,
                 key_size: size_of::<u32>(),
-                value_size: EndpointSelf::LAYOUT.size,
+                value_size: RUNNING,
             },
             Self::PolicyRevision => numbers(MapType::Array),
             Self::Endpoints => table(MapType::Hash, EndpointKey::LAYOUT, EndpointValue::LAYOUT),
