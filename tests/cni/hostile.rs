@@ -147,6 +147,13 @@ fn no_name_leads_out_of_its_folder() {
             &[6, 7],
         );
     }
+}
+
+#[test]
+fn no_range_or_path_does_harm() {
+    needs!("prlimit");
+    let stage = Stage::alone();
+    let mut watch = stage.watch();
     let subnet = |text: &str| json!([[{ "subnet": text }]]);
     for value in [
         json!({}),

@@ -25,6 +25,50 @@ fn sees(lab: &Lab, what: &str, make: impl FnOnce(), undo: impl FnOnce()) {
     assert!(left.is_none(), "{what}: {}", left.unwrap());
 }
 
+/// What is seen, how it is made, how it is undone.
+const COMMANDS: [(&str, &str, &str); 8] = [
+    (
+        "IfAlias(\"weir:7:c:eth0\")",
+        "ip link set lxc7 alias weir:7:c:eth0",
+        "ip link set lxc7 alias mine",
+    ),
+    (
+        "address",
+        "ip addr add 10.9.9.9/32 dev lo",
+        "ip addr del 10.9.9.9/32 dev lo",
+    ),
+    (
+        "route",
+        "ip route add 10.9.9.9 dev lxc7",
+        "ip route del 10.9.9.9 dev lxc7",
+    ),
+    (
+        "route",
+        "ip -6 route add fd99::9 dev lxc7",
+        "ip -6 route del fd99::9 dev lxc7",
+    ),
+    (
+        "rule",
+        "ip rule add from 10.9.9.9 table 99",
+        "ip rule del from 10.9.9.9 table 99",
+    ),
+    (
+        "neighbour",
+        "ip neigh add 10.9.9.9 lladdr 02:00:00:00:00:01 dev lxc7 nud permanent",
+        "ip neigh del 10.9.9.9 dev lxc7",
+    ),
+    (
+        "clsact",
+        "tc qdisc add dev lo clsact",
+        "tc qdisc del dev lo clsact",
+    ),
+    (
+        "link",
+        "ip link add lxc8 type veth peer name lxc9",
+        "ip link del lxc8",
+    ),
+];
+
 #[test]
 fn every_kind_of_trace_is_seen() {
     need!(
@@ -37,50 +81,8 @@ fn every_kind_of_trace_is_seen() {
     // Links get no address by themselves, some time later.
     set_sysctl("ipv6/conf/default/addr_gen_mode", "1");
     let pod = lab.pod(7);
-    let commands = [
-        (
-            "IfAlias(\"weir:7:c:eth0\")",
-            "ip link set lxc7 alias weir:7:c:eth0",
-            "ip link set lxc7 alias mine",
-        ),
-        (
-            "address",
-            "ip addr add 10.9.9.9/32 dev lo",
-            "ip addr del 10.9.9.9/32 dev lo",
-        ),
-        (
-            "route",
-            "ip route add 10.9.9.9 dev lxc7",
-            "ip route del 10.9.9.9 dev lxc7",
-        ),
-        (
-            "route",
-            "ip -6 route add fd99::9 dev lxc7",
-            "ip -6 route del fd99::9 dev lxc7",
-        ),
-        (
-            "rule",
-            "ip rule add from 10.9.9.9 table 99",
-            "ip rule del from 10.9.9.9 table 99",
-        ),
-        (
-            "neighbour",
-            "ip neigh add 10.9.9.9 lladdr 02:00:00:00:00:01 dev lxc7 nud permanent",
-            "ip neigh del 10.9.9.9 dev lxc7",
-        ),
-        (
-            "clsact",
-            "tc qdisc add dev lo clsact",
-            "tc qdisc del dev lo clsact",
-        ),
-        (
-            "link",
-            "ip link add lxc8 type veth peer name lxc9",
-            "ip link del lxc8",
-        ),
-    ];
     run("ip link set lxc7 alias mine");
-    for (what, make, undo) in commands {
+    for (what, make, undo) in COMMANDS {
         sees(&lab, what, || drop(run(make)), || drop(run(undo)));
     }
     for name in ["00009", "attachments", "ipam/pods/10.9.9.9", ".tmp-1"] {

@@ -44,7 +44,7 @@ struct Report {
     verified_instructions: u64,
     /// Of those that the endpoints of a template share: once for all of them.
     shared_verified_instructions: u64,
-    programs: Vec<Verified>,
+    programs: Vec<Counted>,
     times: Vec<Row>,
     /// Of the attaches, in their order.
     stages: Vec<Row>,
@@ -53,7 +53,7 @@ struct Report {
 /// How far the verifier walked through a program.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Verified {
+struct Counted {
     name: String,
     verified_instructions: u32,
     is_shared: bool,
@@ -61,7 +61,7 @@ struct Verified {
 
 impl Report {
     fn new(endpoints: u16, programs: &[LoadedProgram], times: Vec<Row>, stages: Vec<Row>) -> Self {
-        let programs = programs.iter().map(|program| Verified {
+        let programs = programs.iter().map(|program| Counted {
             name: program.name.clone(),
             verified_instructions: program.verified_instructions,
             is_shared: program.is_shared,
