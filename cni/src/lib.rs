@@ -72,9 +72,11 @@ pub fn run(environment: &Environment, streams: &mut Streams<'_>) -> Exit {
     let spoken = Cell::new(Version::NEWEST);
     let log = RefCell::new(CallLog::default());
     let reply = reply::or_internal_error(|| {
-        request::read(environment, streams.stdin, &mut |version| spoken.set(version))
-            .and_then(|request| perform(&request, environment, &mut log.borrow_mut()))
-            .unwrap_or_else(Reply::Error)
+        request::read(environment, streams.stdin, &mut |version| {
+            spoken.set(version);
+        })
+        .and_then(|request| perform(&request, environment, &mut log.borrow_mut()))
+        .unwrap_or_else(Reply::Error)
     });
     let exit = reply.send(spoken.get(), streams.stdout, streams.stderr);
     let mut log = log.into_inner();

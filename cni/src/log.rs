@@ -242,7 +242,7 @@ mod tests {
         call("fifo", &path).write();
         fs::remove_file(&path).unwrap();
         let victim = folder.path().join("victim");
-        fs::write(&victim, "as it was").unwrap();
+        ep_builder::whole_file::write(&victim, b"as it was").unwrap();
         std::os::unix::fs::symlink(&victim, &path).unwrap();
         call("symlink", &path).write();
         call("no folder", Path::new("/proc/none/log")).write();

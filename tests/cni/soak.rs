@@ -225,7 +225,11 @@ fn pods_come_and_go_and_nothing_grows() {
     let left = Snapshot::thorough(&soak.lab, &soak.namespaces()).since(&pristine);
     assert!(left.is_none(), "left behind:\n{}", left.unwrap());
     assert_eq!(settled(Some(&before)), before);
-    assert_eq!((before.policies, before.programs), (0, 0), "{before:?}");
+    // What pods share may stay; of each pod's own there is nothing.
+    assert!(
+        before.policies == 0 && before.programs < AT_ONCE,
+        "{before:?}"
+    );
     assert_eq!(compiles(&soak.lab), 1);
     tell(&format!(
         "{} pods came and went, {AT_ONCE} at a time\n",
@@ -237,7 +241,10 @@ fn pods_come_and_go_and_nothing_grows() {
 fn settled(expected: Option<&Objects>) -> Objects {
     let mut now = Objects::now();
     for _ in 0..100 {
-        let is_settled = expected.map_or(now.programs == 0 && now.policies == 0, |it| *it == now);
+        let is_settled = expected.map_or_else(
+            || now.policies == 0 && Objects::now() == now,
+            |expected| *expected == now,
+        );
         if is_settled {
             break;
         }

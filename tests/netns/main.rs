@@ -16,6 +16,7 @@ mod node;
 mod pod;
 #[cfg(test)]
 mod replace;
+#[cfg(test)]
 mod sharing;
 #[cfg(test)]
 mod traffic;

@@ -42,7 +42,7 @@ fn names(host: &Host) -> Vec<String> {
 
 fn collect(host: &Host, dry_run: bool) -> usize {
     let collected = collect_tails(&host.bpffs_dir, &MapPrefix::default(), dry_run);
-    collected.unwrap().len()
+    collected.expect("tails are collected").len()
 }
 
 /// The object of a pod with a conntrack of its own.

@@ -79,7 +79,7 @@ fn a_broken_note_is_damage() {
         store.remove(&attachment("c1")).unwrap();
     };
     for cut in 0..whole.len() {
-        fs::write(&path, &whole[..cut]).unwrap();
+        whole_file::write(&path, &whole[..cut]).unwrap();
         broken(&format!("cut at {cut}"));
     }
     for bytes in [
@@ -87,7 +87,7 @@ fn a_broken_note_is_damage() {
         b"[]",
         b"{\"network\":\"../..\",\"containerId\":\"c\",\"ifname\":\"e\",\"netns\":\"/\"}",
     ] {
-        fs::write(&path, bytes).unwrap();
+        whole_file::write(&path, bytes).unwrap();
         broken(&String::from_utf8_lossy(bytes));
     }
     std::os::unix::fs::symlink("/etc/passwd", &path).unwrap();
@@ -114,11 +114,11 @@ fn sweeping_takes_what_the_dead_left_and_nothing_else() {
     store.write(&wired("c1")).unwrap();
     let held = store.lock(&attachment("c1")).unwrap();
     let dead = store.path(&attachment("c2").host_name(), LOCK);
-    fs::write(&dead, "1").unwrap();
+    whole_file::write(&dead, b"1").unwrap();
     let half_written = store.path(&attachment("c2").host_name(), NEW);
     let being_written = store.path(&attachment("c1").host_name(), NEW);
     for path in [&half_written, &being_written] {
-        fs::write(path, "half").unwrap();
+        whole_file::write(path, b"half").unwrap();
     }
     store.sweep().unwrap();
     assert!(!dead.exists() && !half_written.exists() && being_written.exists());

@@ -9,6 +9,7 @@ use std::thread;
 
 use ep_builder::endpoint::EndpointId;
 use ep_builder::state::{Claim, Entry, Place, StateError, Status};
+use ep_builder::whole_file;
 
 use crate::common::{Killed, OwnStore, again, id, inside_child, names, open, overwrite, write};
 
@@ -208,7 +209,7 @@ fn lock_files_of_the_dead_are_swept() {
     for number in [id(3), id(5), id(6)] {
         overwrite(&own.layout().lock(number), b"7");
     }
-    fs::write(locks.join("stranger"), b"").unwrap();
+    whole_file::write(&locks.join("stranger"), b"").unwrap();
     own.sweep(true).unwrap();
     assert_eq!(names(&locks).len(), 5);
     own.sweep(false).unwrap();

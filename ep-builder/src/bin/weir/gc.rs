@@ -78,7 +78,12 @@ fn orphans(node: &Node, dry_run: bool) -> Result<Vec<Removed>, Failure> {
     } else {
         removal.remove_orphans()?
     };
-    let lost = |id| Removed::new(format!("maps of endpoint {id}"), "pinned, and without a folder");
+    let lost = |id| {
+        Removed::new(
+            format!("maps of endpoint {id}"),
+            "pinned, and without a folder",
+        )
+    };
     Ok(ids.into_iter().map(lost).collect())
 }
 
