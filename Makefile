@@ -10,7 +10,7 @@ export INSTALL
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo test kernels kernels-short lint fmt bench clean
+.PHONY: help deps build demo test kernels kernels-short fuzz fuzz-short lint fmt bench clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -40,6 +40,12 @@ kernels: ## The datapath in the kernels of KERNELS ("6.1 6.12"), under qemu
 kernels-short: ## The oldest kernel with the shapes at the corners: what CI has time for
 	@.ci/deps kernels
 	@KERNELS="$${KERNELS:-6.1}" tests/kernels/run.sh few
+
+fuzz: ## What weir-cni is told by a runtime, noise included, for a minute each (nightly, cargo-fuzz)
+	@.ci/fuzz 60
+
+fuzz-short: ## The same for as long as CI has time
+	@.ci/fuzz 20
 
 lint: ## Format, lints, documentation, licences and sources of dependencies
 	@.ci/deps lint

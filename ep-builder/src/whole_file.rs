@@ -58,7 +58,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     replace().map_err(error)
 }
 
-/// Replaces `path` as [`write`] does, by way of `via` in the same folder: for callers who exclude one another
+/// Replaces `path` as [`write()`] does, by way of `via` in the same folder: for callers who exclude one another
 /// by a lock, and want to know the name of what a killed process leaves. The next call takes it over.
 pub fn write_via(path: &Path, via: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let replace = || -> io::Result<()> {

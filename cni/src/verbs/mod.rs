@@ -1,6 +1,6 @@
 //! What each command does.
 //!
-//! [`add`] is a transaction: its note is on disk before anything else happens, and whatever fails, or is
+//! [`add()`] is a transaction: its note is on disk before anything else happens, and whatever fails, or is
 //! killed, [`teardown`] takes away, the same function that DEL and GC are made of.
 
 mod add;
