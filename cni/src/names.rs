@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use ep_builder::endpoint::EndpointId;
+use ep_builder::endpoint::{Endpoint, EndpointId};
 use sha2::{Digest, Sha256};
 
 /// The kernel's bound for a link's name, and for its alias.
@@ -125,6 +125,11 @@ impl Attachment {
             alias.pop();
         }
         alias
+    }
+
+    /// Whether an endpoint is this attachment's.
+    pub(crate) fn is_of(&self, endpoint: &Endpoint) -> bool {
+        endpoint.container_id == self.container.as_str() && endpoint.ifname == self.ifname.as_str()
     }
 
     /// Whether an alias is that of this attachment, and the endpoint's id in it.

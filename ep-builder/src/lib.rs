@@ -38,6 +38,7 @@ pub mod settings;
 pub mod shape;
 pub mod sources;
 pub mod state;
+mod step;
 pub mod timeline;
 pub mod verify;
 pub mod whole_file;

@@ -67,9 +67,6 @@ pub(crate) enum Found {
 impl Attachments {
     /// The notes in a folder, which is made if it is missing.
     pub(crate) fn open(folder: PathBuf) -> Result<Self, AttachmentsError> {
-        if let Some(state) = folder.parent() {
-            whole_file::private_folder(state)?;
-        }
         whole_file::private_folder(&folder)?;
         Ok(Self { folder })
     }

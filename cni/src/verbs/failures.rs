@@ -1,5 +1,7 @@
 //! From the errors of the parts to failures of a command: one place decides what each means to a runtime.
 
+use std::error::Error;
+
 use ep_builder::cache::CacheError;
 use ep_builder::error::Error as BuildError;
 use ep_builder::identity::IdentityError;
@@ -17,7 +19,14 @@ use crate::net::{Class, NetError, PlanError};
 /// Another process has it: the next attempt may find it free.
 const LATER: &str = "try again";
 
-fn with(failure: Failure, advice: Option<&str>) -> Failure {
+/// A failure with its cause, and with the advice that goes with that.
+fn told(
+    kind: Kind,
+    attempted: impl Into<String>,
+    advice: Option<&'static str>,
+    error: impl Error + Send + Sync + 'static,
+) -> Failure {
+    let failure = Failure::new(kind, attempted).source(error);
     match advice {
         Some(advice) => failure.advice(advice),
         None => failure,
@@ -26,9 +35,8 @@ fn with(failure: Failure, advice: Option<&str>) -> Failure {
 
 /// The node's configuration.
 pub(super) fn settings(error: SettingsError) -> Failure {
-    let advice = error.advice();
-    let failure = Failure::new(Kind::Config, "cannot use the configuration of this node");
-    with(failure.source(error), advice)
+    let attempted = "cannot use the configuration of this node";
+    told(Kind::Config, attempted, error.advice(), error)
 }
 
 /// The notes of attachments.
@@ -53,11 +61,7 @@ pub(super) fn state(attempted: &'static str) -> impl Fn(StateError) -> Failure {
             } => Kind::TryAgain,
             _ => Kind::Io,
         };
-        let advice = error.advice();
-        with(
-            Failure::new(kind, format!("cannot {attempted}")).source(error),
-            advice,
-        )
+        told(kind, format!("cannot {attempted}"), error.advice(), error)
     }
 }
 
@@ -69,23 +73,23 @@ pub(super) fn build(error: BuildError) -> Failure {
         BuildError::File(_) => Kind::Io,
         _ => Kind::Refused,
     };
-    let advice = error.advice();
-    with(
-        Failure::new(kind, "cannot build the endpoint's programs").source(error),
-        advice,
+    told(
+        kind,
+        "cannot build the endpoint's programs",
+        error.advice(),
+        error,
     )
 }
 
 /// The endpoint.
 pub(super) fn lifecycle(attempted: &'static str) -> impl Fn(LifecycleError) -> Failure {
     move |error| match error {
-        error if error.lacks_file_system() => {
-            let advice = error.advice();
-            with(
-                Failure::new(Kind::Io, format!("cannot {attempted}")).source(error),
-                advice,
-            )
-        }
+        error if error.lacks_file_system() => told(
+            Kind::Io,
+            format!("cannot {attempted}"),
+            error.advice(),
+            error,
+        ),
         LifecycleError::Build(error) => build(error),
         LifecycleError::State(error) => state(attempted)(error),
         LifecycleError::Load(error) => load(attempted, error),
@@ -101,18 +105,15 @@ fn load(attempted: &str, error: LoadError) -> Failure {
         LoadError::File(_) => Kind::Io,
         _ => Kind::Refused,
     };
-    let advice = error.advice();
-    with(
-        Failure::new(kind, format!("cannot {attempted}")).source(error),
-        advice,
-    )
+    told(kind, format!("cannot {attempted}"), error.advice(), error)
 }
 
 fn maps(attempted: &str, error: MapsError) -> Failure {
-    let advice = error.advice();
-    with(
-        Failure::new(Kind::Refused, format!("cannot {attempted}")).source(error),
-        advice,
+    told(
+        Kind::Refused,
+        format!("cannot {attempted}"),
+        error.advice(),
+        error,
     )
 }
 
@@ -125,10 +126,11 @@ pub(super) fn identity(error: IdentityError) -> Failure {
         } => Kind::TryAgain,
         _ => Kind::Io,
     };
-    let advice = error.advice();
-    with(
-        Failure::new(kind, "cannot number the pod's labels").source(error),
-        advice,
+    told(
+        kind,
+        "cannot number the pod's labels",
+        error.advice(),
+        error,
     )
 }
 
@@ -140,11 +142,7 @@ pub(super) fn net(attempted: &'static str) -> impl Fn(NetError) -> Failure {
             Class::Exists => Kind::InterfaceExists,
             _ => Kind::Refused,
         };
-        let advice = error.advice();
-        with(
-            Failure::new(kind, format!("cannot {attempted}")).source(error),
-            advice,
-        )
+        told(kind, format!("cannot {attempted}"), error.advice(), error)
     }
 }
 

@@ -8,7 +8,7 @@ use ep_builder::lifecycle::Removal;
 use super::addresses::{Addresses, Patience};
 use super::failures;
 use super::node::Node;
-use super::teardown::{reap, tear_down};
+use super::teardown::tear_down;
 use crate::attachments::{Found, Note, Stage, Wired};
 use crate::error::{Error, Failure, Kind};
 use crate::ipam::{Holder, Reservation};
@@ -206,7 +206,12 @@ fn collect(
         }
         Err(failure) => failed.push(failure),
     }
-    failed.extend(reap(node).err());
+    let reaped = node.store.reap_dead(false);
+    failed.extend(
+        reaped
+            .map_err(failures::state("give back ids of processes that died"))
+            .err(),
+    );
     let removal = Removal::new(&node.settings, &node.store);
     let orphans = removal.remove_orphans();
     failed.extend(

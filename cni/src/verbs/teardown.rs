@@ -10,7 +10,7 @@ use std::net::IpAddr;
 
 use ep_builder::endpoint::EndpointId;
 use ep_builder::lifecycle::{Removal, Traces};
-use ep_builder::state::{Entry, StateError, Status};
+use ep_builder::state::StateError;
 
 use super::failures;
 use super::node::Node;
@@ -18,7 +18,7 @@ use crate::attachments::{Found, Note, Stage, Wired};
 use crate::error::Failure;
 use crate::log::CallLog;
 use crate::names::Attachment;
-use crate::net::{self, HostSide, Owner};
+use crate::net::{self, HostSide};
 
 /// What is to be removed besides the link.
 #[derive(Debug, Default)]
@@ -54,26 +54,20 @@ pub(super) fn tear_down(
 
 /// Removes the host end, and with it the pod end, its addresses and its routes. Says which endpoint it was.
 fn remove_link(attachment: &Attachment, log: &mut CallLog) -> Result<Option<EndpointId>, Failure> {
-    let attempted = "remove the pod's link";
-    let host = HostSide::open().map_err(failures::net(attempted))?;
-    let link = host
-        .find(&attachment.host_name())
-        .map_err(failures::net(attempted))?;
-    let Some(link) = link else {
+    let failed = failures::net("remove the pod's link");
+    let host = HostSide::open().map_err(&failed)?;
+    let Some(link) = host.find(&attachment.host_name()).map_err(&failed)? else {
         return Ok(None);
     };
-    let marked = match link.owner() {
-        Owner::Marked(alias) => attachment.id_in(alias),
-        Owner::Unfinished | Owner::Foreign => None,
-    };
-    match host.remove(attachment).map_err(failures::net(attempted))? {
+    match host.remove(attachment).map_err(&failed)? {
         net::Removal::Removed | net::Removal::Absent => {}
         net::Removal::Foreign(link) => log.notice(format!(
             "the link {} is not ours and was left alone",
             link.name
         )),
     }
-    Ok(marked)
+    // No alias but this attachment's own is taken for it.
+    Ok(attachment.id_in(&link.alias))
 }
 
 /// What else there is. The link's mark and the note say it; where an ADD was cut short, the records do.
@@ -113,11 +107,7 @@ fn known(
 /// folder is gone.
 fn is_ours(node: &Node, attachment: &Attachment, id: EndpointId) -> Result<bool, Failure> {
     match node.store.read(id) {
-        Ok(loaded) => {
-            let endpoint = &loaded.record.endpoint;
-            Ok(endpoint.container_id == attachment.container.as_str()
-                && endpoint.ifname == attachment.ifname.as_str())
-        }
+        Ok(loaded) => Ok(attachment.is_of(&loaded.record.endpoint)),
         Err(StateError::Missing { .. } | StateError::NotBuilt { .. }) => Ok(false),
         // Damaged beyond reading. Another's endpoint has a link that says so.
         Err(_) => {
@@ -141,10 +131,7 @@ fn recorded(node: &Node, attachment: &Attachment) -> Result<BTreeSet<EndpointId>
         .kept
         .into_iter()
         .map(|(_, record)| record.endpoint)
-        .filter(|endpoint| {
-            endpoint.container_id == attachment.container.as_str()
-                && endpoint.ifname == attachment.ifname.as_str()
-        });
+        .filter(|endpoint| attachment.is_of(endpoint));
     Ok(ours.map(|endpoint| endpoint.id).collect())
 }
 
@@ -162,21 +149,12 @@ fn remove_endpoints(node: &Node, attachment: &Attachment, known: &Known) -> Resu
     if known.is_all {
         return Ok(());
     }
-    reap(node)?;
+    let reaped = node.store.reap_dead(false);
+    // One that died between its lock and its folder is in no list.
+    let reaped = reaped.and_then(|_| node.store.sweep_locks());
+    reaped.map_err(failures::state(
+        "give back ids that were claimed by processes that died",
+    ))?;
     removal.remove_orphans().map_err(&failed)?;
     Ok(())
-}
-
-/// Gives ids back that were claimed by processes that died.
-pub(super) fn reap(node: &Node) -> Result<(), Failure> {
-    let failed = failures::state("give back ids that were claimed by processes that died");
-    for entry in node.store.list().map_err(&failed)? {
-        if let Entry::Endpoint { id, status, .. } = entry
-            && let Status::Claimed { in_progress: false } | Status::Leftover = *status
-        {
-            node.store.reap(id).map_err(&failed)?;
-        }
-    }
-    // One that died between its lock and its folder is in no list.
-    node.store.sweep_locks().map_err(&failed)
 }

@@ -4,9 +4,9 @@ use super::error::{Damage, IdentityError};
 use super::file::{self, Stored};
 use super::folder::Listing;
 use super::number;
-use super::step::Step;
 use super::{Identities, Look};
 use crate::endpoint::Labels;
+use crate::step::Step;
 
 impl Identities {
     /// The number of a set that was not found at a glance: found after all, repaired, or new.

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use super::Identities;
 use super::error::IdentityError;
 use super::folder::Listing;
-use super::step::Step;
+use crate::step::Step;
 
 /// How long a number is kept that no record names: longer than from the moment a pod gets it until its
 /// record is there, even if a compile lies between (`[clang] timeout_seconds` is an hour at most).

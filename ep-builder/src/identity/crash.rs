@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::folder::Listing;
-use super::step::{Step, Steps};
 use super::{FIRST, Identities, IdentityError, file};
 use crate::endpoint::{Label, Labels};
-use crate::whole_file::{self, FileError};
+use crate::step::{Step, Steps};
+use crate::whole_file;
 
 fn set(name: &str) -> Labels {
     [Label::new("app", name, "k8s")].into_iter().collect()
@@ -52,28 +52,13 @@ fn with_fault(root: &Path, at: usize, kill: bool, verb: Verb) -> bool {
         if number < at || (number > at && !kill) {
             return real();
         }
-        if let (true, Step::Write(path, bytes)) = (number == at, step) {
-            let cut = path.with_file_name(".tmp-cut");
-            whole_file::write_scratch(&cut, &bytes[..bytes.len() / 2]).unwrap();
+        if number == at {
+            step.leave_half();
         }
-        Err(FileError {
-            op: "survive the fault at",
-            path: root_of(step),
-            source: std::io::ErrorKind::Other.into(),
-        })
+        Err(step.fault())
     });
     verb(&identities).ok();
     count.load(Ordering::Relaxed) > at
-}
-
-fn root_of(step: &Step<'_>) -> std::path::PathBuf {
-    match step {
-        Step::Write(path, _)
-        | Step::Link(_, path)
-        | Step::Rename(path, _)
-        | Step::Remove(path)
-        | Step::Sync(path) => path.clone(),
-    }
 }
 
 /// Every number has its two names, every set has one number, and nothing else lies there.

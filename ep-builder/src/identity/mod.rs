@@ -16,7 +16,6 @@ mod file;
 mod folder;
 mod number;
 mod order;
-mod step;
 
 #[cfg(test)]
 mod crash;
@@ -34,9 +33,9 @@ pub use number::{FIRST, INIT, LAST, RESERVED, reserved_name};
 use crate::endpoint::Labels;
 use crate::lock::FileLock;
 use crate::state::Store;
+use crate::step::Steps;
 use crate::whole_file::{self, FileError};
 use folder::{Folder, Listing};
-use step::Steps;
 
 /// Giving out a number takes milliseconds; a crowd of new pods waits in turn.
 const LOCK_WAIT: Duration = Duration::from_secs(10);

@@ -8,8 +8,8 @@ use super::error::IdentityError;
 use super::file::{self, Stored};
 use super::folder::Listing;
 use super::number::{FIRST, LAST};
-use super::step::Step;
 use crate::endpoint::Labels;
+use crate::step::Step;
 
 /// The names after they were brought into order.
 pub(super) struct Ordered {

@@ -205,8 +205,8 @@ impl<'a> Removal<'a> {
             deleted.connections += self.forget_connections(*address)?;
         }
         let addresses: Vec<_> = traces.addresses.iter().copied().collect();
-        deleted.kernel = load::uninstall(&target, &addresses)?;
-        deleted.kernel.programs += programs;
+        deleted.kernel = load::forget(&target, &addresses)?;
+        deleted.kernel.programs = programs;
         Ok(deleted)
     }
 

@@ -23,7 +23,7 @@ pub use bpffs::{Pins, check_bpffs};
 pub use collect::collect_tails;
 pub use datapath::{Datapath, LoadedProgram};
 pub use error::LoadError;
-pub use remove::{Removed, detach, uninstall};
+pub use remove::{Removed, detach, forget, uninstall};
 pub use switch::{Attachment, Retired};
 pub use verifier::Refusal;
 

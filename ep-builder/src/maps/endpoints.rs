@@ -65,7 +65,8 @@ fn mac(number: u64) -> MacAddr {
     MacAddr(std::array::from_fn(|at| octets[at]))
 }
 
-fn key(address: IpAddr) -> EndpointKey {
+/// An address in the map of local endpoints.
+pub fn endpoint_key(address: IpAddr) -> EndpointKey {
     EndpointKey {
         address: address::words(address),
         family: address::family(address),
@@ -91,24 +92,25 @@ impl EndpointsMap {
 
     /// Who has an address.
     pub fn get(&self, address: IpAddr) -> Result<Option<LocalEndpoint>, MapsError> {
-        let value = self.0.get(&key(address))?;
+        let value = self.0.get(&endpoint_key(address))?;
         Ok(value.as_ref().map(LocalEndpoint::of))
     }
 
     /// Sets who has an address.
     pub fn insert(&mut self, address: IpAddr, endpoint: &LocalEndpoint) -> Result<(), MapsError> {
-        self.0.insert(&key(address), &endpoint.value())
+        self.0.insert(&endpoint_key(address), &endpoint.value())
     }
 
     /// Frees an address; whether somebody had it.
     pub fn remove(&mut self, address: IpAddr) -> Result<bool, MapsError> {
-        self.0.remove(&key(address))
+        self.0.remove(&endpoint_key(address))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::maps::Record;
 
     #[test]
     fn an_endpoint_comes_back_from_its_value() {
@@ -126,8 +128,18 @@ mod tests {
     }
 
     #[test]
+    fn keys_are_laid_out_as_the_datapath_has_them() {
+        let key = |text: &str| endpoint_key(text.parse().unwrap()).to_bytes();
+        assert_eq!(EndpointKey::LAYOUT.size, key("::").len());
+        let v4 = key("10.1.2.3");
+        assert_eq!((&v4[..5], v4[16]), (&[10, 1, 2, 3, 0][..], 1));
+        let v6 = key("fd00::7");
+        assert_eq!((v6[0], v6[15], v6[16]), (0xfd, 7, 2));
+    }
+
+    #[test]
     fn families_have_different_keys() {
-        let [v4, v6] = ["1.2.3.4", "102:304::"].map(|text| key(text.parse().unwrap()));
+        let [v4, v6] = ["1.2.3.4", "102:304::"].map(|text| endpoint_key(text.parse().unwrap()));
         assert_eq!(v4.address, v6.address);
         assert_ne!(v4, v6);
     }

@@ -28,7 +28,7 @@ pub use address::{InvalidPrefix, Prefix};
 pub use codec::Record;
 pub use conntrack::{Connection, ConntrackMap, Tracked};
 pub use direction::Direction;
-pub use endpoints::{EndpointsMap, LocalEndpoint};
+pub use endpoints::{EndpointsMap, LocalEndpoint, endpoint_key};
 pub use error::MapsError;
 pub use ipcache::{IpcacheMap, Peer};
 pub use metrics::{Counter, EVENT_LOST, FORWARDED, MetricsMap};

@@ -10,10 +10,10 @@ use super::generation::{Held, Next};
 use super::layout::{FolderName, Place};
 use super::lock;
 use super::recover::Side;
-use super::step::Step;
 use super::store::Store;
 use crate::endpoint::EndpointId;
 use crate::lock::FileLock;
+use crate::step::Step;
 use crate::whole_file::FileError;
 
 /// Below half occupancy this many guesses all fail once in 250 claims; then the folder is listed.

@@ -13,12 +13,12 @@ use super::layout::Place;
 use super::record::tests::endpoint;
 use super::record::{EndpointRecord, PolicyState};
 use super::recover::{Recovery, Side};
-use super::step::{Step, Steps};
 use super::store::Store;
 use crate::endpoint::{Endpoint, EndpointId};
 use crate::shape::{EndpointConfig, NodeConfig};
 use crate::sources::read_renderer;
-use crate::whole_file::{self, FileError};
+use crate::step::{Step, Steps};
+use crate::whole_file;
 
 /// The most files that the folder of a generation holds.
 const FILES: usize = 4;
@@ -95,11 +95,7 @@ fn with_fault(root: &Path, fault: Fault, verb: Verb) -> Outcome {
         if number == fault.step {
             parts.store(part_of(step, fault.mask), Ordering::Relaxed);
         }
-        Err(FileError {
-            op: "survive the fault at",
-            path: path_of(step).to_owned(),
-            source: std::io::ErrorKind::Other.into(),
-        })
+        Err(step.fault())
     }));
     let said_ok = verb(&store).is_ok();
     drop(store);
@@ -107,18 +103,6 @@ fn with_fault(root: &Path, fault: Fault, verb: Verb) -> Outcome {
         met: count.load(Ordering::Relaxed) > fault.step,
         divisible: divisible.load(Ordering::Relaxed),
         said_ok,
-    }
-}
-
-fn path_of<'a>(step: &'a Step<'_>) -> &'a Path {
-    match step {
-        Step::MakeFolder(path)
-        | Step::Write(path, _)
-        | Step::Sync(path)
-        | Step::Exchange(path, _)
-        | Step::Rename(path, _)
-        | Step::Remove(path)
-        | Step::RemoveEmpty(path) => path,
     }
 }
 
@@ -137,12 +121,10 @@ fn part_of(step: &Step<'_>, mask: usize) -> bool {
             }
             !files.is_empty()
         }
-        Step::Write(path, bytes) => {
-            let cut = path.with_file_name(".tmp-cut");
-            whole_file::write_scratch(&cut, &bytes[..bytes.len() / 2]).unwrap();
+        _ => {
+            step.leave_half();
             false
         }
-        _ => false,
     }
 }
 

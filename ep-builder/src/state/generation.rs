@@ -11,12 +11,12 @@ use super::layout::{BUILD_LOG, EP_CONFIG_H, OBJECT, Place, RECORD};
 use super::read::{HEADER_LIMIT, LOG_LIMIT, OBJECT_LIMIT, RECORD_LIMIT};
 use super::record::{EndpointRecord, EndpointState, Files};
 use super::recover::Side;
-use super::step::Step;
 use super::store::Store;
 use crate::digest::FileFacts;
 use crate::endpoint::EndpointId;
 use crate::header::envelope;
 use crate::lock::FileLock;
+use crate::step::Step;
 
 impl Store {
     /// Begins a new generation of an endpoint that has one. The first generation begins at its

@@ -19,7 +19,6 @@ mod read;
 mod record;
 mod recover;
 mod rollback;
-mod step;
 mod store;
 mod sweep;
 

@@ -8,8 +8,8 @@ use super::error::StateError;
 use super::folder::Folder;
 use super::layout::{Place, StateLayout};
 use super::read::{self, Origin};
-use super::step::Step;
 use crate::endpoint::EndpointId;
+use crate::step::Step;
 
 /// What one of an endpoint's folders holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,10 +5,10 @@ use super::folder::Folder;
 use super::layout::Place;
 use super::read;
 use super::recover::Side;
-use super::step::Step;
 use super::store::Store;
 use crate::endpoint::EndpointId;
 use crate::lock::FileLock;
+use crate::step::Step;
 
 /// A generation that was put back, while nobody else can work on the endpoint.
 #[derive(Debug)]

@@ -8,9 +8,9 @@ use super::error::StateError;
 use super::layout::{Place, StateLayout};
 use super::lock;
 use super::recover::{self, Recovery, Side};
-use super::step::{Step, Steps};
 use crate::endpoint::EndpointId;
 use crate::lock::FileLock;
+use crate::step::{Step, Steps};
 use crate::whole_file;
 
 /// Long enough for a cold compile under load, short enough for a runtime that waits.

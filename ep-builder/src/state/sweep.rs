@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use super::error::StateError;
 use super::layout::{FolderName, Place};
+use super::list::{Entry, Status};
 use super::store::Store;
 use crate::endpoint::EndpointId;
 use crate::whole_file::{self, FileError};
@@ -47,6 +48,26 @@ impl Store {
         }
         swept.sort_unstable();
         Ok(swept)
+    }
+
+    /// Gives back the ids of processes that died while they made or removed an endpoint, and says of each why
+    /// it is dead. With `dry_run` it only says which those are.
+    pub fn reap_dead(&self, dry_run: bool) -> Result<Vec<(EndpointId, &'static str)>, StateError> {
+        let mut reaped = Vec::new();
+        for entry in self.list()? {
+            let Entry::Endpoint { id, status, .. } = entry else {
+                continue;
+            };
+            let why = match *status {
+                Status::Claimed { in_progress: false } => "claimed by a process that died",
+                Status::Leftover => "left of an endpoint that is gone",
+                _ => continue,
+            };
+            if dry_run || self.reap(id)? {
+                reaped.push((id, why));
+            }
+        }
+        Ok(reaped)
     }
 
     /// Removes the lock files of ids that nobody has and nobody works on: a process that is killed leaves

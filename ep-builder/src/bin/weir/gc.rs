@@ -7,7 +7,6 @@ use ep_builder::error::chain;
 use ep_builder::identity::KEEP_UNUSED;
 use ep_builder::lifecycle::Removal;
 use ep_builder::load::collect_tails;
-use ep_builder::state::{Entry, Status};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -45,20 +44,10 @@ pub(crate) fn run(node: &Node, dry_run: bool, screen: &Screen) -> Result<(), Fai
 /// Ids that were claimed by a process that died, and folders of endpoints that are gone.
 fn endpoints(node: &Node, dry_run: bool) -> Result<Vec<Removed>, Failure> {
     let store = node.store()?;
-    let mut removed = Vec::new();
-    for entry in store.list()? {
-        let Entry::Endpoint { id, status, .. } = entry else {
-            continue;
-        };
-        let why = match *status {
-            Status::Claimed { in_progress: false } => "claimed by a process that died",
-            Status::Leftover => "left of an endpoint that is gone",
-            _ => continue,
-        };
-        if dry_run || store.reap(id)? {
-            removed.push(Removed::new(format!("endpoint {id}"), why));
-        }
-    }
+    let dead = store.reap_dead(dry_run)?.into_iter();
+    let mut removed: Vec<_> = dead
+        .map(|(id, why)| Removed::new(format!("endpoint {id}"), why))
+        .collect();
     let temporary = |path: PathBuf| {
         Removed::new(
             path.display().to_string(),
