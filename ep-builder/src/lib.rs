@@ -33,6 +33,7 @@ pub mod object;
 pub mod options;
 pub mod pairwise;
 pub mod patch;
+pub mod policy;
 pub mod prove;
 pub mod settings;
 pub mod shape;
