@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Every structure that C and Rust share: keys and values of maps, and events. The twins are in
- * ep-builder/src/abi.rs; sizes and offsets are asserted on both sides, and the BTF of the object is
+ * Every structure that C and Rust share: keys and values of maps; events are in abi_events.h. The twins are
+ * in ep-builder/src/abi.rs; sizes and offsets are asserted on both sides, and the BTF of the object is
  * compared with the twins (ep-builder/src/layout_check.rs).
  *
  * Rules: no bit-fields, no implicit padding (a key is compared byte by byte, padding included), no
@@ -45,12 +45,17 @@ struct __abi endpoint_value {
 	__u8 pad[4];
 };
 
-/* The bits of a key before the address, which every prefix covers. */
-#define IPCACHE_FIXED_BITS 32
+/* The bits of a key before the address, which every prefix covers: revision, family and padding. */
+#define IPCACHE_FIXED_BITS 64
 
-/* IPCACHE_MAP: prefixlen is IPCACHE_FIXED_BITS + bits of the address... */
+/*
+ * IPCACHE_MAP: prefixlen is IPCACHE_FIXED_BITS + bits of the address. Revision 0 says who is there; another
+ * one has the networks that the policy of this revision names, with their numbers as identities. So networks
+ * and the entries about them come and go together, and who is there is none of policy's business...
+ */
 struct __abi ipcache_key {
 	__u32 prefixlen;
+	__u32 revision;
 	__u8 family;
 	__u8 pad[3];
 	__be32 address[4];
@@ -58,6 +63,9 @@ struct __abi ipcache_key {
 
 #define IPCACHE_HAS_TUNNEL  0x01
 #define IPCACHE_TUNNEL_IPV6 0x02
+
+/* The revision under which addresses are found, and no network. */
+#define IPCACHE_WHO 0
 
 /* ...and who is there; and, for pods of other nodes, the node to send to. */
 struct __abi ipcache_value {
@@ -68,17 +76,19 @@ struct __abi ipcache_value {
 	__be32 tunnel_endpoint[4];
 };
 
-/* The bits of a key before the protocol, which every rule fixes: identity and direction. */
-#define POLICY_FIXED_BITS 40
-#define POLICY_FULL_BITS  64
+/* The bits of a key before the protocol, which every rule fixes: revision, identity and direction. */
+#define POLICY_FIXED_BITS 72
+#define POLICY_FULL_BITS  96
 
 /*
- * POLICY_MAP: a rule for a peer (identity 0: any), fixing nothing more (prefixlen is
- * POLICY_FIXED_BITS), the protocol (+ 8), or leading bits of the port, too (+ 8 + bits). The port is the
- * one of the side that answers; for ICMP it is the type of the message, and otherwise 0.
+ * POLICY_MAP: a rule of a revision for a peer (an identity, the number of a network, or 0: any), fixing
+ * nothing more (prefixlen is POLICY_FIXED_BITS), the protocol (+ 8), or leading bits of the port, too
+ * (+ 8 + bits). The port is the one of the side that answers; for ICMP it is the type of the message, and
+ * otherwise 0. Entries of a revision that is not the endpoint's are not seen.
  */
 struct __abi policy_key {
 	__u32 prefixlen;
+	__u32 revision;
 	__u32 identity;
 	__u8 direction;
 	__u8 protocol;
@@ -87,7 +97,7 @@ struct __abi policy_key {
 
 /*
  * The decision. `match_bits` repeats how many bits after POLICY_FIXED_BITS the rule fixes: the look-ups
- * for the peer and for anybody both answer, and the datapath must know which is the finer one. `rule` is
+ * for the peer, its network and anybody all answer, and the datapath must know which is the finest one. `rule` is
  * the number of the rule in the endpoint's compiled policy, for verdict events and explanations.
  */
 struct __abi policy_value {
@@ -103,7 +113,7 @@ struct __abi policy_value {
  * CT_MAP_TCP4, CT_MAP_ANY4: a connection of a pod, always written as a packet that leaves the pod has it:
  * saddr and sport are the pod's, whoever began. So each packet, of either direction, needs one look-up,
  * and a connection between two pods of a node has an entry for each of them. For an ICMP echo the port of
- * the side that asked is the identifier, and the other one is 0. `flags` is 0...
+ * the side that asked is the identifier, and the other one is 0 (icmp.h says what is for 0). `flags` is 0...
  */
 struct __abi ct4_key {
 	__be32 daddr;
@@ -200,89 +210,13 @@ struct __abi metrics_value {
 	__u64 bytes;
 };
 
-/* EVENTS_MAP: records of these kinds, each beginning with an event_header. */
-enum event_kind {
-	EVENT_DROP = 1,
-	EVENT_DEBUG = 2,
-	EVENT_TRACE = 4,
-	EVENT_VERDICT = 5,
-};
-
-/* `subtype`: the drop code, trace_point (with a trace_reason), direction, or debug_message. */
-struct __abi event_header {
-	__u8 kind;
-	__u8 subtype;
-	__u16 lxc_id;
-	__u32 hash;
-	__u64 monotonic_ns;
-};
-
-#define EVENT_CAPTURE 128
-
-/* The packet an event is about; `captured` bytes of `start` are valid. */
-struct __abi event_packet {
-	__u32 ifindex;
-	__u32 len;
-	__u16 captured;
-	__u8 pad[6];
-	__u8 start[EVENT_CAPTURE];
-};
-
-/* `detail` depends on the drop code: the slot of a missed tail call, the errno of a helper. */
-struct __abi drop_event {
-	struct event_header header;
-	__u32 source_identity;
-	__u32 destination_identity;
-	__u32 policy_rule;
-	__u16 destination_id;
-	__u16 line;
-	__u8 file;
-	__u8 direction;
-	__u8 detail;
-	__u8 pad[5];
-	struct event_packet packet;
-};
-
-struct __abi trace_event {
-	struct event_header header;
-	__u32 source_identity;
-	__u32 destination_identity;
-	__u16 destination_id;
-	__u8 reason;
-	__u8 pad[5];
-	struct event_packet packet;
-};
-
-#define VERDICT_IPV6    0x01
-#define VERDICT_AUDITED 0x02
-
-/* `verdict` is 0 for allowed, else the drop code; `match_bits` as in policy_value. */
-struct __abi verdict_event {
-	struct event_header header;
-	__u32 remote_identity;
-	__u32 policy_revision;
-	__u32 policy_rule;
-	__be16 dport;
-	__u8 verdict;
-	__u8 protocol;
-	__u8 match_bits;
-	__u8 flags;
-	__u8 pad[6];
-	struct event_packet packet;
-};
-
-struct __abi debug_event {
-	struct event_header header;
-	__u32 argument[4];
-};
-
 #define ABI_SIZE(name, size) _Static_assert(sizeof(struct name) == (size), "twin in Rust")
 
 ABI_SIZE(endpoint_key, 20);
 ABI_SIZE(endpoint_value, 32);
-ABI_SIZE(ipcache_key, 24);
+ABI_SIZE(ipcache_key, 28);
 ABI_SIZE(ipcache_value, 24);
-ABI_SIZE(policy_key, 12);
+ABI_SIZE(policy_key, 16);
 ABI_SIZE(policy_value, 24);
 ABI_SIZE(ct4_key, 16);
 ABI_SIZE(ct6_key, 40);
@@ -292,9 +226,3 @@ ABI_SIZE(frag6_key, 36);
 ABI_SIZE(frag_value, 8);
 ABI_SIZE(metrics_key, 4);
 ABI_SIZE(metrics_value, 16);
-ABI_SIZE(event_header, 16);
-ABI_SIZE(event_packet, 144);
-ABI_SIZE(drop_event, 184);
-ABI_SIZE(trace_event, 176);
-ABI_SIZE(verdict_event, 184);
-ABI_SIZE(debug_event, 32);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Nothing of this is ever loaded. The compiler describes in BTF what a program uses, and no one shape
- * of the datapath uses all of abi.h: here each structure has a variable, so that each is described.
+ * of the datapath uses all that is shared: here each structure has a variable, so that each is described.
  */
-#include "abi.h"
+#include "abi_events.h"
 
 #define DESCRIBE(name) const struct name layout_of_##name = {}
 

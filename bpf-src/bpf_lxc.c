@@ -38,7 +38,7 @@ int from_container(struct __sk_buff *ctx)
 
 /*
  * Attached by the loader to the egress of the host end of the veth.
- * Reads the mark; writes SELF_MAP and the handover words.
+ * Reads the mark, and whose packet it is; writes SELF_MAP and the handover words.
  */
 SEC("to-container")
 int to_container(struct __sk_buff *ctx)
@@ -47,7 +47,7 @@ int to_container(struct __sk_buff *ctx)
 	if (mark_is_passed(ctx->mark, LXC_ID))
 		return TC_ACT_OK;
 	self_enter();
-	ctx->cb[HANDOVER_SOURCE_IDENTITY] = identity_of_mark(ctx->mark);
+	ctx->cb[HANDOVER_SOURCE_IDENTITY] = identity_of_sender(ctx);
 	ctx->cb[HANDOVER_ORIGIN] = ORIGIN_STACK;
 	return enter(ctx, slot_to_container(ctx->protocol), DIRECTION_INGRESS);
 }

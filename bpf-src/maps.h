@@ -26,8 +26,9 @@
 /*
  * Read: every packet of a new connection. Written: the policy compiler; packets and bytes, the datapath.
  * What no entry allows is dropped: an endpoint without policy has one entry for each direction that allows
- * identity 0 at POLICY_FIXED_BITS. Of one identity only the finest entry is seen: a rule that denies more
- * than a finer one allows must be written at the finer one's key, too.
+ * identity 0 at POLICY_FIXED_BITS. Of one peer only the finest entry is seen: a rule that denies more than a
+ * finer one allows must be written at the finer one's key, too. While the policy changes the entries of two
+ * revisions are there.
  */
 struct {
 	MAP_NUMBER(type, BPF_MAP_TYPE_LPM_TRIE);
@@ -39,8 +40,9 @@ struct {
 } POLICY_MAP SEC(".maps");
 
 /*
- * Read: every packet that has a connection or opens one. Written: the policy compiler, after POLICY_MAP.
- * By endpoint id, a number that grows with each change: what was allowed under another one is asked anew.
+ * Read: every packet that has a connection or opens one. Written: the policy compiler, between the new entries
+ * of POLICY_MAP and IPCACHE_MAP and the end of the old ones. By endpoint id, the revision whose entries judge:
+ * what was allowed under another one is asked anew.
  */
 struct {
 	MAP_NUMBER(type, BPF_MAP_TYPE_ARRAY);
@@ -123,8 +125,8 @@ struct {
 } ENDPOINTS_MAP SEC(".maps");
 
 /*
- * Read: every packet of a new connection, for the identity of its peer. Written: identity allocation
- * and the policy compiler (`ipBlock`). No entry: the world.
+ * Read: every packet of a new connection, for the identity of its peer and the network that it is in. Written:
+ * identity allocation, and the policy compiler (`ipBlock`). No entry: lib/identity.h.
  */
 struct {
 	MAP_NUMBER(type, BPF_MAP_TYPE_LPM_TRIE);

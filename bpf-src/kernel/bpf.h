@@ -32,7 +32,7 @@ enum bpf_map_type {
 
 /*
  * The context of a tc program. It has no memory of its own: the verifier rewrites each access, by
- * offset, to the field of the packet's sk_buff. It goes on after data_end with fields not used here.
+ * offset, to the field of the packet's sk_buff.
  */
 struct __sk_buff {
 	__u32 len;
@@ -52,8 +52,35 @@ struct __sk_buff {
 	__u32 tc_classid;
 	__u32 data;
 	__u32 data_end;
+	__u32 not_used_here[21];
+	const void *sk; /* the local socket that has sent it, or NULL */
 };
 
 _Static_assert(__builtin_offsetof(struct __sk_buff, ifindex) == 40, "offset in the ABI");
 _Static_assert(__builtin_offsetof(struct __sk_buff, cb) == 48, "offset in the ABI");
 _Static_assert(__builtin_offsetof(struct __sk_buff, data_end) == 80, "offset in the ABI");
+_Static_assert(__builtin_offsetof(struct __sk_buff, sk) == 168, "offset in the ABI");
+
+/* Families as sockets have them. */
+#define AF_INET  2
+#define AF_INET6 10
+
+/* Answers of a look-up of a route that are not a next hop. */
+#define BPF_FIB_LKUP_RET_NOT_FWDED    4
+#define BPF_FIB_LKUP_RET_FWD_DISABLED 5
+
+/* What a route is looked up for, from the device `ifindex`; then the answer. Addresses of IPv4 are first words. */
+struct bpf_fib_lookup {
+	__u8 family;
+	__u8 l4_protocol;
+	__be16 sport;
+	__be16 dport;
+	__u16 tot_len;
+	__u32 ifindex;
+	__be32 flowinfo;
+	__be32 source[4];
+	__be32 destination[4];
+	__u8 vlan_and_macs[16];
+};
+
+_Static_assert(sizeof(struct bpf_fib_lookup) == 64, "size in the ABI");

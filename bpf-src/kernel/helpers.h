@@ -8,6 +8,7 @@
 #include "kernel/types.h"
 
 struct __sk_buff;
+struct bpf_fib_lookup;
 
 static void *(*const bpf_map_lookup_elem)(void *map, const void *key) = (void *)1;
 static long (*const bpf_map_update_elem)(void *map, const void *key, const void *value,
@@ -25,6 +26,8 @@ static long (*const bpf_skb_change_tail)(struct __sk_buff *ctx, __u32 len,
 					 __u64 flags) = (void *)38;
 static long (*const bpf_skb_pull_data)(struct __sk_buff *ctx, __u32 len) = (void *)39;
 static __s64 (*const bpf_csum_update)(struct __sk_buff *ctx, __u32 sum) = (void *)40;
+static long (*const bpf_fib_lookup)(struct __sk_buff *ctx, struct bpf_fib_lookup *params,
+				    int params_size, __u32 flags) = (void *)69;
 static void *(*const bpf_ringbuf_reserve)(void *ring, __u64 size, __u64 flags) = (void *)131;
 static void (*const bpf_ringbuf_submit)(void *data, __u64 flags) = (void *)132;
 static long (*const bpf_redirect_peer)(__u32 ifindex, __u64 flags) = (void *)155;

@@ -39,10 +39,11 @@ static __always_inline int connection_stands(const struct ct_value *entry, const
 		return 0;
 	if (!CONFIG_POLICY_AUDIT_MODE && (entry->flags & CT_POLICY_AUDIT))
 		return 0;
-	/* The sender has been given another identity since, with the same address. */
-	return direction == DIRECTION_EGRESS || !flow->peer_identity ||
-	       !connection_is_tx(entry, flow, direction) ||
-	       entry->source_identity == flow->peer_identity;
+	if (direction == DIRECTION_EGRESS || !connection_is_tx(entry, flow, direction))
+		return 1;
+	/* The sender has been given another identity since, with the same address; or is somebody with the node's. */
+	return entry->source_identity == flow->peer_identity ||
+	       (!flow->peer_identity && entry->source_identity != IDENTITY_HOST);
 }
 
 /* A packet of a known connection that may pass. */

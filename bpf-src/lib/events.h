@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "abi_events.h"
 #include "lib/drop.h"
 #include "lib/self.h"
 
@@ -44,6 +45,7 @@ enum debug_message {
 struct verdict_facts {
 	__u32 revision;
 	__u32 identity;
+	__u32 network;
 	__u32 rule;
 	__be16 port;
 	__u8 protocol;
@@ -174,6 +176,7 @@ VERIFIED_ALONE int event_verdict_send(struct __sk_buff *ctx, struct verdict_fact
 	if (!event)
 		return 0;
 	event->remote_identity = facts->identity;
+	event->remote_network = facts->network;
 	event->policy_revision = facts->revision;
 	event->policy_rule = facts->rule;
 	event->dport = facts->port;

@@ -79,7 +79,11 @@ static __always_inline int icmp_classify(struct flow *flow, const int family)
 	return 0;
 }
 
-/* The ports of an echo, as a packet that leaves the pod has them, from its own direction. */
+/*
+ * The ports of an echo, as a packet that leaves the pod has them, from its own direction. With an identifier
+ * of 0 those of what either side asks would be the same, and what the pod began would let the peer begin:
+ * there the peer's has ports that no other echo has.
+ */
 static __always_inline void icmp_ports(const struct flow *flow, __be16 *own, __be16 *peers,
 				       const int family, const enum direction direction)
 {
@@ -87,4 +91,6 @@ static __always_inline void icmp_ports(const struct flow *flow, __be16 *own, __b
 
 	*own = pod_asked ? flow->sport : 0;
 	*peers = pod_asked ? 0 : flow->sport;
+	if (!pod_asked && !flow->sport)
+		*own = *peers = 0xffff;
 }

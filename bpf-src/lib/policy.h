@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Policy: may a connection exist? Asked once for each, and again when the revision has changed. Both the
- * entry for the peer's identity and the one for anybody count: one that denies wins, else the finer one.
- * The node reaches its pods unless an entry denies it: its probes must not depend on policy.
+ * Policy: may a connection exist? Asked once for each, and again when the revision has changed. The entries
+ * for the peer's identity, for the network that it is in and for anybody all count: one that denies wins, else
+ * the finest one. All are of the revision in the question, so that a packet is judged by one policy.
  *
  * The entries and what is done with them are the endpoint's own, and stand in a program of its own. A shared
  * program asks it by a tail call out of a function: that replaces the function alone, so the answer comes
@@ -21,6 +21,7 @@
 /* About a connection, from the pod's point of view: who is at its other end, and which end answers? */
 struct policy_question {
 	__u32 identity;
+	__u32 network; /* of the policy, that the address is in, or 0 */
 	__u32 revision;
 	__be16 port;
 	__u8 protocol;
@@ -37,6 +38,7 @@ enum question_word {
 	QUESTION_REVISION = 1,
 	QUESTION_ABOUT = 2, /* port, protocol << 16, direction << 24, and a bit for IPv6 */
 	ANSWER_RULE = 3,    /* the answer, besides the verdict: the rule that decided */
+	QUESTION_NETWORK = 4,
 };
 
 #define QUESTION_PROTOCOL_SHIFT  16
@@ -54,40 +56,43 @@ static __always_inline __u32 policy_revision(__u32 id)
 	return revision ? *revision : 0;
 }
 
-static __always_inline struct policy_value *policy_stronger(struct policy_value *peers,
-							    struct policy_value *anybodys)
+/* Of two that are equally strong, the first one. */
+static __always_inline struct policy_value *policy_stronger(struct policy_value *first,
+							    struct policy_value *second)
 {
-	if (!peers || !anybodys)
-		return peers ? peers : anybodys;
-	if (peers->deny != anybodys->deny)
-		return peers->deny ? peers : anybodys;
-	return anybodys->match_bits > peers->match_bits ? anybodys : peers;
+	if (!first || !second)
+		return first ? first : second;
+	if (first->deny != second->deny)
+		return first->deny ? first : second;
+	return second->match_bits > first->match_bits ? second : first;
 }
 
 static __always_inline struct policy_value *policy_find(const struct policy_question *question)
 {
 	struct policy_key key = {
 		.prefixlen = POLICY_FULL_BITS,
+		.revision = question->revision,
 		.identity = question->identity,
 		.direction = question->direction,
 		.protocol = question->protocol,
 		.dport = question->port,
 	};
-	struct policy_value *peers = bpf_map_lookup_elem(&POLICY_MAP, &key);
+	struct policy_value *found = bpf_map_lookup_elem(&POLICY_MAP, &key);
 
+	if (question->network) {
+		key.identity = question->network;
+		found = policy_stronger(found, bpf_map_lookup_elem(&POLICY_MAP, &key));
+	}
 	key.identity = IDENTITY_NONE;
-	return policy_stronger(peers, bpf_map_lookup_elem(&POLICY_MAP, &key));
+	return policy_stronger(found, bpf_map_lookup_elem(&POLICY_MAP, &key));
 }
 
 /* 0, or why it is dropped. */
-static __always_inline __u8 policy_reason(const struct policy_value *value,
-					  const struct policy_question *question)
+static __always_inline __u8 policy_reason(const struct policy_value *value)
 {
-	if (value)
-		return value->deny ? DROP_POLICY_DENY : 0;
-	if (question->direction == DIRECTION_INGRESS && question->identity == IDENTITY_HOST)
-		return 0;
-	return DROP_POLICY;
+	if (!value)
+		return DROP_POLICY;
+	return value->deny ? DROP_POLICY_DENY : 0;
 }
 
 /* What the policy answers beyond 0 and a drop: audit mode lets pass what it would drop. */
@@ -101,6 +106,7 @@ static __always_inline void policy_record(struct __sk_buff *ctx,
 	struct verdict_facts facts = {
 		.revision = question->revision,
 		.identity = question->identity,
+		.network = question->network,
 		.port = question->port,
 		.protocol = question->protocol,
 		.direction = question->direction,
@@ -129,6 +135,7 @@ static __always_inline int policy_answer(struct __sk_buff *ctx)
 	__u32 about = ctx->cb[QUESTION_ABOUT];
 	struct policy_question question = {
 		.identity = ctx->cb[QUESTION_IDENTITY],
+		.network = ctx->cb[QUESTION_NETWORK],
 		.revision = ctx->cb[QUESTION_REVISION],
 		.port = (__be16)about,
 		.protocol = (__u8)(about >> QUESTION_PROTOCOL_SHIFT),
@@ -136,7 +143,7 @@ static __always_inline int policy_answer(struct __sk_buff *ctx)
 		.is_ipv6 = (about & QUESTION_IS_IPV6) != 0,
 	};
 	struct policy_value *value = policy_find(&question);
-	__u8 reason = policy_reason(value, &question);
+	__u8 reason = policy_reason(value);
 
 	policy_record(ctx, &question, value, reason);
 	if (!reason)
@@ -155,6 +162,7 @@ static __always_inline void policy_put(struct __sk_buff *ctx,
 				  (__u32)question->direction << QUESTION_DIRECTION_SHIFT |
 				  (question->is_ipv6 ? QUESTION_IS_IPV6 : 0);
 	ctx->cb[ANSWER_RULE] = 0;
+	ctx->cb[QUESTION_NETWORK] = question->network;
 }
 
 /*

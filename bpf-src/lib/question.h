@@ -2,7 +2,7 @@
 /*
  * What is the policy to be asked about a packet? About one that belongs to a known connection, what it was
  * asked when that one was opened; about any other one, what the packet says of itself.
- * Reads: IPCACHE_MAP, for the identity of the peer. Drops: 134, which never happens.
+ * Reads: IPCACHE_MAP, for the identity of the peer and its network. Drops: 134, which never happens.
  */
 #pragma once
 
@@ -86,6 +86,7 @@ static __always_inline int connection_ask(struct __sk_buff *ctx, const void *key
 					  const enum direction direction)
 {
 	struct connection_view view = connection_view(key, family);
+	struct ipcache_key address = ipcache_key_of(view.peer, family);
 	struct policy_question question = {
 		.revision = judged->revision,
 		.is_ipv6 = family == FAMILY_IPV6,
@@ -96,7 +97,8 @@ static __always_inline int connection_ask(struct __sk_buff *ctx, const void *key
 	else
 		connection_ask_new(&question, flow, direction);
 	if (question.identity == IDENTITY_NONE)
-		question.identity = identity_of(view.peer, family);
+		question.identity = identity_of(ctx, &address, question.direction);
+	question.network = network_of(&address, judged->revision);
 	if (!flow->peer_identity)
 		flow->peer_identity = question.identity;
 	judged->source_identity =

@@ -1,8 +1,9 @@
-//! The structures that Rust shares with the datapath: twins of `bpf-src/abi.h`.
+//! The structures that Rust shares with the datapath: twins of `bpf-src/abi.h` and
+//! `abi_events.h`.
 //!
 //! A row of [`LAYOUTS`] is a structure as Rust has it; [`crate::layout_check`] compares it with what an
 //! object's BTF says. Sizes and offsets are also written down here, so that a twin that is wrong by
-//! itself does not compile. Fields are documented where they are defined, in `abi.h`; those that are
+//! itself does not compile. Fields are documented where they are defined, in C; those that are
 //! `__be16` and `__be32` there hold network order here, too.
 
 use std::mem::{offset_of, size_of};
@@ -101,12 +102,13 @@ twins! {
         28 pad: [u8; 4],
     }
 
-    /// Key of the map of identities: a prefix.
-    IpcacheKey = "ipcache_key", 24 {
+    /// Key of the map of identities: a prefix, and whether it is about who is there or a policy's networks.
+    IpcacheKey = "ipcache_key", 28 {
         0 prefixlen: u32,
-        4 family: u8,
-        5 pad: [u8; 3],
-        8 address: [u32; 4],
+        4 revision: u32,
+        8 family: u8,
+        9 pad: [u8; 3],
+        12 address: [u32; 4],
     }
 
     /// Value of the map of identities: who is behind the prefix, and on which node.
@@ -118,13 +120,14 @@ twins! {
         8 tunnel_endpoint: [u32; 4],
     }
 
-    /// Key of a policy map: peer, direction, protocol and leading bits of the port.
-    PolicyKey = "policy_key", 12 {
+    /// Key of a policy map: revision, peer, direction, protocol and leading bits of the port.
+    PolicyKey = "policy_key", 16 {
         0 prefixlen: u32,
-        4 identity: u32,
-        8 direction: u8,
-        9 protocol: u8,
-        10 dport: u16,
+        4 revision: u32,
+        8 identity: u32,
+        12 direction: u8,
+        13 protocol: u8,
+        14 dport: u16,
     }
 
     /// Value of a policy map: the decision, and how often it was taken.
@@ -269,7 +272,8 @@ twins! {
         31 protocol: u8,
         32 match_bits: u8,
         33 flags: u8,
-        34 pad: [u8; 6],
+        34 pad: [u8; 2],
+        36 remote_network: u32,
         40 packet: EventPacket,
     }
 

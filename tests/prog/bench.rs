@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Mutex, OnceLock};
 
 use ep_builder::attach::AttachMode;
-use ep_builder::bpf::{Map, MapShape, SkContext, TestInput, TestOutput};
+use ep_builder::bpf::{Map, SkContext, TestInput, TestOutput};
 use ep_builder::builder::Builder;
 use ep_builder::compile::Search;
 use ep_builder::endpoint::{Endpoint, EndpointId, EndpointValues, MacAddr};
@@ -21,6 +21,7 @@ use ep_builder::timeline::Timeline;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use weir_tests::node::repository;
+use weir_tests::pods::{run, set_sysctl};
 
 use crate::packets::build::{HOST_MAC, OTHER_HOST_MAC, OTHER_MAC, POD_MAC};
 
@@ -30,11 +31,23 @@ const SMALL: &str = "[maps]\nendpoints = 16\nipcache = 64\npolicy = 64\nmetrics 
 /// Where the maps are pinned.
 const PINS: &str = "/sys/fs/bpf/tc/globals";
 
+const CONNTRACK: [&str; 4] = [
+    "ct4_global",
+    "ct_any4_global",
+    "ct6_global",
+    "ct_any6_global",
+];
+
 /// The pod whose programs run, and another one of the same node.
 pub(crate) const POD: u16 = 1;
 pub(crate) const OTHER: u16 = 2;
 pub(crate) const POD_IDENTITY: u32 = 1000;
 pub(crate) const OTHER_IDENTITY: u32 = 0x0002_0001;
+
+/// The last part of the node's addresses.
+pub(crate) const NODE: u16 = 254;
+/// The number of the device by which packets of others come to the node; nobody looks whether it is there.
+pub(crate) const OUTSIDE: u32 = 7;
 
 /// The two endpoints under one shape.
 pub(crate) struct Bench {
@@ -83,6 +96,30 @@ pub(crate) fn enter_namespaces() {
     mount(name, place, name, MsFlags::empty(), none).unwrap();
 }
 
+/// A node that routes: it has addresses, a network beside it and everything beyond.
+fn make_routes() {
+    for line in [
+        "ip link set lo up",
+        "ip link add out type veth peer name beyond",
+        "ip link set out up",
+        "ip link set beyond up",
+        "ip addr add 10.0.0.254/24 dev out",
+        "ip addr add fd00::fe/64 dev out nodad",
+        "ip route add default via 10.0.0.253",
+        "ip -6 route add default via fd00::fd dev out",
+    ] {
+        run(line);
+    }
+    set_forwarding(true);
+}
+
+/// Whether the node passes on what is not for itself.
+pub(crate) fn set_forwarding(is_on: bool) {
+    for switch in ["ipv4/ip_forward", "ipv6/conf/all/forwarding"] {
+        set_sysctl(switch, if is_on { "1" } else { "0" });
+    }
+}
+
 /// Loads an endpoint's programs, for no device.
 pub(crate) fn load(template: &Template, id: u16) -> Datapath {
     let endpoint = endpoint(id);
@@ -117,6 +154,7 @@ impl Bench {
     /// Loads both with these lines of `weir.toml`, in namespaces of the calling thread.
     pub(crate) fn new(lines: &str) -> Self {
         enter_namespaces();
+        make_routes();
         let template = template(lines);
         let (pod, other) = (load(&template, POD), load(&template, OTHER));
         let maps = Maps::new(PINS, &MapPrefix::default());
@@ -143,6 +181,11 @@ impl Bench {
         Map::find_pin(&self.maps.folder().join(format!("weir_{name}"))).unwrap()
     }
 
+    /// The maps of connections.
+    pub(crate) fn conntrack(&self) -> Vec<Map> {
+        CONNTRACK.iter().filter_map(|name| self.map(name)).collect()
+    }
+
     /// As if nothing had happened yet.
     pub(crate) fn reset(&mut self) {
         let names = [
@@ -153,12 +196,12 @@ impl Bench {
             "metrics",
             "frag4",
             "frag6",
-            "ct4_global",
-            "ct_any4_global",
-            "ct6_global",
-            "ct_any6_global",
         ];
-        for map in names.iter().filter_map(|name| self.map(name)) {
+        for map in names
+            .iter()
+            .chain(&CONNTRACK)
+            .filter_map(|name| self.map(name))
+        {
             let keys: Vec<_> = map.keys().map(Result::unwrap).collect();
             for key in keys {
                 map.delete(&key).unwrap();
@@ -171,19 +214,33 @@ impl Bench {
     }
 
     pub(crate) fn set_revision(&self, id: u16, revision: u32) {
-        let map = self.map("policy_rev").unwrap();
-        assert_eq!(map.shape().map_type, MapShape::ARRAY);
-        let any = ep_builder::bpf::Update::Any;
-        map.update(&u32::from(id).to_ne_bytes(), &revision.to_ne_bytes(), any)
-            .unwrap();
+        let mut revisions = self.maps.policy_revisions().unwrap();
+        revisions.set(id.try_into().unwrap(), revision).unwrap();
     }
 
-    /// Runs the pod's program of this section on a packet with this mark.
+    pub(crate) fn revision(&self, id: u16) -> u32 {
+        let revisions = self.maps.policy_revisions().unwrap();
+        revisions.get(id.try_into().unwrap()).unwrap()
+    }
+
+    /// Runs the pod's program of this section on a packet with this mark, which somebody else has sent.
     pub(crate) fn run(&self, section: &str, packet: &[u8], mark: u32) -> TestOutput {
+        self.run_from(OUTSIDE, section, packet, mark)
+    }
+
+    /// Likewise on one that came to the node by this device; 0 is one that the node has sent.
+    pub(crate) fn run_from(
+        &self,
+        ingress_ifindex: u32,
+        section: &str,
+        packet: &[u8],
+        mark: u32,
+    ) -> TestOutput {
         let input = TestInput {
             packet,
             context: SkContext {
                 mark,
+                ingress_ifindex,
                 ..SkContext::default()
             },
             repeat: 1,
@@ -207,7 +264,7 @@ impl Bench {
         rows
     }
 
-    /// An address of the pod (1), of the other one (2) or of nobody (more).
+    /// An address of the pod (1), of the other one (2), of the node (254) or of nobody (others).
     pub(crate) fn address(is_ipv6: bool, host: u16) -> IpAddr {
         let text = if is_ipv6 {
             format!("fd00::{host:x}")

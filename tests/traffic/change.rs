@@ -1,6 +1,6 @@
 //! The policy changes under open connections: it reaches their next packet.
 
-use ep_builder::maps::{Decision, Direction, Ports, Rule, Traffic};
+use ep_builder::maps::{Counters, Decision, Direction, Ports, Rule, Traffic};
 use weir_tests::{Lab, Pod};
 
 use crate::talk::{At, Connection, Flood, PATIENCE, SILENCE, comes_back, echoes, needs, until};
@@ -33,16 +33,15 @@ fn port_of(peer: &Pod, direction: Direction) -> Rule {
 /// Changes the rules of a pod and puts them in force.
 fn change(lab: &Lab, pod: &Pod, remove: &[Rule], insert: &[Rule]) {
     let id = pod.endpoint.id;
-    let mut policy = lab.maps().policy(id).unwrap();
-    for rule in remove {
-        assert!(policy.remove(rule).unwrap(), "{rule:?}");
-    }
-    for rule in insert {
-        policy.insert(rule, ALLOW).unwrap();
-    }
-    let mut revisions = lab.maps().policy_revisions().unwrap();
-    let revision = revisions.get(id).unwrap();
-    revisions.set(id, revision + 1).unwrap();
+    let edited = lab.maps().edit_policy(id, |entries| {
+        for rule in remove {
+            assert!(entries.remove(rule).is_some(), "{rule:?}");
+        }
+        for rule in insert {
+            entries.insert(*rule, (ALLOW, Counters::default()));
+        }
+    });
+    edited.unwrap();
 }
 
 /// An open connection from one pod to another while the rules of one of them change.

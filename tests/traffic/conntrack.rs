@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, TcpStream};
 
-use ep_builder::maps::{Conntrack, Decision, Direction, Family, Ports, Rule, Traffic};
+use ep_builder::maps::{Conntrack, Counters, Decision, Direction, Family, Ports, Rule, Traffic};
 use weir_tests::pods::MAPS;
 use weir_tests::{Lab, Pod};
 
@@ -18,15 +18,6 @@ const CREATE_FAILED: u8 = 155;
 
 /// Leaves a pod with one rule: its port may be reached. Its answers pass as part of a connection only.
 fn restrict(lab: &Lab, pod: &Pod) {
-    let mut policy = lab.maps().policy(pod.endpoint.id).unwrap();
-    for direction in Direction::ALL {
-        let everything = Rule {
-            identity: 0,
-            direction,
-            traffic: Traffic::Any,
-        };
-        assert!(policy.remove(&everything).unwrap());
-    }
     let allowed = Rule {
         identity: 0,
         direction: Direction::Ingress,
@@ -36,7 +27,11 @@ fn restrict(lab: &Lab, pod: &Pod) {
         deny: false,
         rule: 1,
     };
-    policy.insert(&allowed, allow).unwrap();
+    let edited = lab.maps().edit_policy(pod.endpoint.id, |entries| {
+        assert_eq!(entries.len(), Direction::ALL.len());
+        *entries = [(allowed, (allow, Counters::default()))].into();
+    });
+    edited.unwrap();
 }
 
 /// Opens connections that nobody takes: each is answered, and has an entry at both pods.

@@ -52,10 +52,10 @@ fn an_incompatible_pinned_map_is_named_with_both_sizes() {
     needs!();
     let lab = Lab::new();
     let (a, b) = (lab.pod(1), lab.pod(2));
-    lab.configure(&MAPS.replace("policy = 64", "policy = 128"));
+    lab.configure(&MAPS.replace("endpoints = 64", "endpoints = 128"));
     let finished = fails(&lab, &a, &b, || regenerate(&lab));
     for text in [finished.stderr, log(&lab)] {
-        for part in ["weir_policy_00001", "max_entries 64", "max_entries 128"] {
+        for part in ["weir_lxc", "max_entries 64", "max_entries 128"] {
             assert!(text.contains(part), "{part}: {text}");
         }
     }

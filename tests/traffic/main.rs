@@ -2,6 +2,8 @@
 //! ([`weir_tests::Lab`]): the thread's namespaces, a private bpffs, and small maps.
 
 #[cfg(test)]
+mod beyond;
+#[cfg(test)]
 mod change;
 #[cfg(test)]
 mod conntrack;
@@ -9,6 +11,8 @@ mod conntrack;
 mod end;
 #[cfg(test)]
 mod failure;
+#[cfg(test)]
+mod host;
 #[cfg(test)]
 mod monitor;
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Stdio};
 
-use ep_builder::maps::{Decision, Direction, Rule, Traffic};
+use ep_builder::maps::{Counters, Decision, Direction, Rule, Traffic};
 use serde_json::{Value, json};
 use weir_tests::Lab;
 
@@ -64,8 +64,10 @@ fn a_denied_packet_is_shown_with_both_ends_and_the_reason() {
         deny: true,
         rule: 7,
     };
-    let mut policy = lab.maps().policy(b.endpoint.id).unwrap();
-    policy.insert(&denied, deny).unwrap();
+    let edited = lab.maps().edit_policy(b.endpoint.id, |entries| {
+        entries.insert(denied, (deny, Counters::default()));
+    });
+    edited.unwrap();
     for family in [0, 1] {
         let monitor = Monitor::start(&lab, &["--type", "drop", "-o", "json", "--count", "1"]);
         assert!(!echoes(

@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::thread;
 
-use ep_builder::maps::{Decision, Direction, Rule, Traffic};
+use ep_builder::maps::{Counters, Decision, Direction, Rule, Traffic};
 use serde_json::Value;
 use weir_tests::{Finished, Lab, Pod};
 
@@ -196,19 +196,15 @@ fn deny(lab: &Lab, pod: &Pod) {
         deny: true,
         rule: 0,
     };
-    let mut policy = lab.maps().policy(pod.endpoint.id).unwrap();
-    policy.insert(&UDP, decision).unwrap();
-    bump(lab, pod);
+    let edited = lab.maps().edit_policy(pod.endpoint.id, |entries| {
+        entries.insert(UDP, (decision, Counters::default()));
+    });
+    edited.unwrap();
 }
 
 fn allow(lab: &Lab, pod: &Pod) {
-    let mut policy = lab.maps().policy(pod.endpoint.id).unwrap();
-    policy.remove(&UDP).unwrap();
-    bump(lab, pod);
-}
-
-fn bump(lab: &Lab, pod: &Pod) {
-    let mut revisions = lab.maps().policy_revisions().unwrap();
-    let revision = revisions.get(pod.endpoint.id).unwrap();
-    revisions.set(pod.endpoint.id, revision + 1).unwrap();
+    let edited = lab.maps().edit_policy(pod.endpoint.id, |entries| {
+        assert!(entries.remove(&UDP).is_some());
+    });
+    edited.unwrap();
 }

@@ -1,6 +1,6 @@
 //! Replacements under flood: nothing allowed is lost, nothing denied passes.
 
-use ep_builder::maps::{Decision, Direction, Ports, Rule, Traffic};
+use ep_builder::maps::{Counters, Decision, Direction, Ports, Rule, Traffic};
 use serde_json::Value;
 use weir_tests::{Lab, Pod};
 
@@ -17,19 +17,21 @@ const POLICY_DENY: u8 = 181;
 
 /// Denies some ports to anybody, in both directions.
 fn deny_ports(lab: &Lab, pod: &Pod) {
-    let mut policy = lab.maps().policy(pod.endpoint.id).unwrap();
-    for direction in Direction::ALL {
-        let rule = Rule {
-            identity: 0,
-            direction,
-            traffic: Traffic::Ports(DENIED),
-        };
-        let deny = Decision {
-            deny: true,
-            rule: 1,
-        };
-        policy.insert(&rule, deny).unwrap();
-    }
+    let deny = Decision {
+        deny: true,
+        rule: 1,
+    };
+    let edited = lab.maps().edit_policy(pod.endpoint.id, |entries| {
+        entries.extend(Direction::ALL.map(|direction| {
+            let rule = Rule {
+                identity: 0,
+                direction,
+                traffic: Traffic::Ports(DENIED),
+            };
+            (rule, (deny, Counters::default()))
+        }));
+    });
+    edited.unwrap();
 }
 
 /// Each way a packet can come to be judged by the pod that is replaced, in one family.

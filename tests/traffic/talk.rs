@@ -11,6 +11,8 @@ use ep_builder::digest::sha256_hex;
 use weir_tests::Pod;
 use weir_tests::pods::GATEWAYS;
 
+use crate::beyond::Beyond;
+
 /// What every test here needs.
 macro_rules! needs {
     ($($more:expr),*) => {
@@ -34,6 +36,9 @@ const TICK: Duration = Duration::from_millis(20);
 pub(crate) enum At<'a> {
     Node,
     In(&'a Pod),
+    Beyond(&'a Beyond),
+    /// The node, at its address towards somebody beyond.
+    Edge(&'a Beyond),
 }
 
 impl At<'_> {
@@ -42,13 +47,16 @@ impl At<'_> {
         match self {
             Self::Node => GATEWAYS[family].parse().unwrap(),
             Self::In(pod) => pod.addresses()[family],
+            Self::Beyond(host) => host.addresses()[family],
+            Self::Edge(host) => host.node_address(family),
         }
     }
 
     pub(crate) fn inside<T: Send>(self, what: impl FnOnce() -> T + Send) -> T {
         match self {
-            Self::Node => what(),
+            Self::Node | Self::Edge(_) => what(),
             Self::In(pod) => pod.inside(what),
+            Self::Beyond(host) => host.inside(what),
         }
     }
 

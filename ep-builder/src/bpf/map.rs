@@ -116,6 +116,7 @@ pub enum Update {
 pub struct Map {
     fd: OwnedFd,
     label: String,
+    id: u32,
     shape: MapShape,
 }
 
@@ -175,20 +176,43 @@ impl Map {
         absent_as_none(Self::open_pin(path))
     }
 
+    /// As [`Map::find_pin`], where a map of this shape is expected, and for half the price: what has the facts of
+    /// such a map is one. In those of a program the digest of its code stands where a map's sizes of key and
+    /// value do, in those of a link the program's number and zeros. Only of other facts `/proc` is asked.
+    pub fn find_pin_of(path: &Path, shape: MapShape) -> Result<Option<Self>, BpfError> {
+        let Some(fd) = absent_as_none(object::open_any_pin(path))? else {
+            return Ok(None);
+        };
+        match Self::of(fd, format!("map {}", path.display())) {
+            Ok(map) if map.shape == shape => Ok(Some(map)),
+            _ => Self::find_pin(path),
+        }
+    }
+
     /// Opens a map by its number in the kernel.
     pub fn open_id(id: u32) -> Result<Self, BpfError> {
         Self::of(object::open_id(id, Pinned::Map)?, format!("map {id}"))
     }
 
     /// Sizes come from the kernel, never from the caller: all lengths below are checked against them.
-    fn of(fd: OwnedFd, label: String) -> Result<Self, BpfError> {
-        let shape = info::map(fd.as_fd(), &label)?.shape;
-        Ok(Self { fd, label, shape })
+    pub(super) fn of(fd: OwnedFd, label: String) -> Result<Self, BpfError> {
+        let MapInfo { id, shape, .. } = info::map(fd.as_fd(), &label)?;
+        Ok(Self {
+            fd,
+            label,
+            id,
+            shape,
+        })
     }
 
     /// Its name in messages.
     pub fn label(&self) -> &str {
         &self.label
+    }
+
+    /// Its number in the kernel.
+    pub fn id(&self) -> u32 {
+        self.id
     }
 
     /// Type, sizes and flags.

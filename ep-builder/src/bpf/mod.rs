@@ -5,8 +5,10 @@
 //! datapath needs is here. This folder and nothing else of the builder talks to the kernel in memory, so
 //! each of its `unsafe` blocks says why lengths and addresses are right.
 
+mod batch;
 mod btf;
 mod cpus;
+mod detached;
 mod error;
 mod grace;
 mod info;
@@ -18,8 +20,10 @@ mod program;
 mod sys;
 mod test_run;
 
-pub use btf::LoadedBtf;
+pub use batch::Entries;
+pub use btf::{LoadedBtf, loaded_types};
 pub use cpus::possible_cpus;
+pub use detached::DetachedBpffs;
 pub use error::{BpfError, Operation};
 pub use grace::wait_for_running_programs;
 pub use info::{MapInfo, ProgramInfo};

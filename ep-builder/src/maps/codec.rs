@@ -133,9 +133,9 @@ macro_rules! records {
 records! {
     EndpointKey: address family pad;
     EndpointValue: mac host_mac ifindex identity lxc_id flags pad;
-    IpcacheKey: prefixlen family pad address;
+    IpcacheKey: prefixlen revision family pad address;
     IpcacheValue: identity flags encrypt_key pad tunnel_endpoint;
-    PolicyKey: prefixlen identity direction protocol dport;
+    PolicyKey: prefixlen revision identity direction protocol dport;
     PolicyValue: packets bytes rule deny match_bits pad;
     Ct4Key: daddr saddr dport sport protocol flags pad;
     Ct6Key: daddr saddr dport sport protocol flags pad;
@@ -149,7 +149,7 @@ records! {
         detail pad packet;
     TraceEvent: header source_identity destination_identity destination_id reason pad packet;
     VerdictEvent: header remote_identity policy_revision policy_rule dport verdict protocol match_bits flags
-        pad packet;
+        pad remote_network packet;
     DebugEvent: header argument;
 }
 
@@ -175,14 +175,16 @@ mod tests {
     #[test]
     fn a_number_lies_as_the_datapath_reads_it() {
         let key = PolicyKey {
-            prefixlen: 64,
+            prefixlen: 96,
+            revision: 7,
             identity: 0x0102_0304,
             direction: 1,
             protocol: 6,
             dport: 80_u16.to_be(),
         };
         let expected = [
-            &64_u32.to_ne_bytes()[..],
+            &96_u32.to_ne_bytes()[..],
+            &7_u32.to_ne_bytes(),
             &0x0102_0304_u32.to_ne_bytes(),
             &[1, 6, 0, 80],
         ];

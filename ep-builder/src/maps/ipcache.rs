@@ -1,5 +1,6 @@
-//! Who is behind an address: identities by prefix.
+//! Who is behind an address: identities by prefix, and the networks of policies.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::address::{self, FAMILY_IPV4, Prefix};
@@ -8,7 +9,9 @@ use super::table::Table;
 use crate::abi::{IpcacheKey, IpcacheValue};
 
 /// `IPCACHE_FIXED_BITS` of `bpf-src/abi.h`: the bits before the address, which every prefix covers.
-const FIXED_BITS: u32 = 32;
+const FIXED_BITS: u32 = 64;
+/// `IPCACHE_WHO` of `bpf-src/abi.h`: the revision of entries that say who is there.
+const WHO: u32 = 0;
 /// `IPCACHE_HAS_TUNNEL` of `bpf-src/abi.h`.
 const HAS_TUNNEL: u8 = 0x01;
 /// `IPCACHE_TUNNEL_IPV6` of `bpf-src/abi.h`.
@@ -64,9 +67,10 @@ impl Peer {
     }
 }
 
-fn key(prefix: Prefix) -> IpcacheKey {
+fn key(revision: u32, prefix: Prefix) -> IpcacheKey {
     IpcacheKey {
         prefixlen: FIXED_BITS + u32::from(prefix.bits()),
+        revision,
         family: address::family(prefix.address()),
         pad: [0; 3],
         address: address::words(prefix.address()),
@@ -82,24 +86,19 @@ fn prefix(key: &IpcacheKey) -> Prefix {
     )
 }
 
-/// The map of identities.
+/// The map of identities. Under revision 0 it says who is where; under each other revision it has the networks
+/// that a policy names. An address may have both, an identity and a network.
 pub struct IpcacheMap(pub(super) Table<IpcacheKey, IpcacheValue>);
 
 impl IpcacheMap {
-    /// Every prefix.
+    /// Every prefix and who is behind it.
     pub fn entries(&self) -> Result<Vec<(Prefix, Peer)>, MapsError> {
-        let entries = self.0.entries()?;
-        let mut entries: Vec<_> = entries
-            .iter()
-            .map(|(k, v)| (prefix(k), Peer::of(v)))
-            .collect();
-        entries.sort_by_key(|(prefix, _)| *prefix);
-        Ok(entries)
+        self.of(WHO)
     }
 
     /// Who the datapath takes an address for: the entry of the longest prefix that covers it.
     pub fn get(&self, address: IpAddr) -> Result<Option<Peer>, MapsError> {
-        let value = self.0.get(&key(Prefix::of(address)))?;
+        let value = self.0.get(&key(WHO, Prefix::of(address)))?;
         Ok(value.as_ref().map(Peer::of))
     }
 
@@ -113,12 +112,83 @@ impl IpcacheMap {
 
     /// Sets who is behind a prefix.
     pub fn insert(&mut self, prefix: Prefix, peer: Peer) -> Result<(), MapsError> {
-        self.0.insert(&key(prefix), &peer.value())
+        self.0.insert(&key(WHO, prefix), &peer.value())
     }
 
     /// Forgets a prefix; whether it was known.
     pub fn remove(&mut self, prefix: Prefix) -> Result<bool, MapsError> {
-        self.0.remove(&key(prefix))
+        self.0.remove(&key(WHO, prefix))
+    }
+
+    /// The networks of a revision, with their numbers. Revision 0 has none.
+    pub fn networks(&self, revision: u32) -> Result<Vec<(Prefix, u32)>, MapsError> {
+        if revision == WHO {
+            return Ok(Vec::new());
+        }
+        let networks = self.of(revision)?.into_iter();
+        Ok(networks
+            .map(|(prefix, peer)| (prefix, peer.identity))
+            .collect())
+    }
+
+    /// The number of the longest network of a revision that an address is in.
+    pub fn network_of(&self, revision: u32, address: IpAddr) -> Result<Option<u32>, MapsError> {
+        if revision == WHO {
+            return Ok(None);
+        }
+        let value = self.0.get(&key(revision, Prefix::of(address)))?;
+        Ok(value.map(|value| value.identity))
+    }
+
+    /// Every revision that has networks.
+    pub fn revisions(&self) -> Result<BTreeSet<u32>, MapsError> {
+        let keys = self.0.all()?.into_iter();
+        Ok(keys
+            .map(|(key, _)| key.revision)
+            .filter(|revision| *revision != WHO)
+            .collect())
+    }
+
+    /// Sets networks of a revision, which is not 0, with their numbers. Where there is no room for one, others
+    /// may have been set: [`IpcacheMap::remove_networks`] takes them back.
+    pub fn insert_networks(
+        &mut self,
+        revision: u32,
+        networks: &[(Prefix, u32)],
+    ) -> Result<(), MapsError> {
+        if revision == WHO || networks.is_empty() {
+            return Ok(());
+        }
+        let entries = networks.iter().map(|(prefix, number)| {
+            let value = Peer::with_identity(*number).value();
+            (key(revision, *prefix), value)
+        });
+        self.0.insert_all(&entries.collect::<Vec<_>>())
+    }
+
+    /// Removes the networks of a revision.
+    pub fn remove_networks(&mut self, revision: u32) -> Result<(), MapsError> {
+        if revision == WHO {
+            return Ok(());
+        }
+        let keys = self.0.all()?.into_iter().map(|(key, _)| key);
+        let keys: Vec<_> = keys.filter(|key| key.revision == revision).collect();
+        self.0.remove_all(&keys)
+    }
+
+    /// How many entries there is room for, those of all revisions together.
+    pub fn max_entries(&self) -> u32 {
+        self.0.max_entries()
+    }
+
+    fn of(&self, revision: u32) -> Result<Vec<(Prefix, Peer)>, MapsError> {
+        let entries = self.0.all()?.into_iter();
+        let mut entries: Vec<_> = entries
+            .filter(|(key, _)| key.revision == revision)
+            .map(|(key, value)| (prefix(&key), Peer::of(&value)))
+            .collect();
+        entries.sort_by_key(|(prefix, _)| *prefix);
+        Ok(entries)
     }
 }
 
@@ -137,9 +207,10 @@ mod tests {
             "fd00::1",
         ] {
             let wanted: Prefix = text.parse().unwrap();
-            assert_eq!(prefix(&key(wanted)), wanted, "{text}");
+            assert_eq!(prefix(&key(3, wanted)), wanted, "{text}");
         }
-        assert_eq!(key("10.1.0.0/16".parse().unwrap()).prefixlen, 48);
+        let network = key(3, "10.1.0.0/16".parse().unwrap());
+        assert_eq!((network.prefixlen, network.revision), (80, 3));
         for node in [None, Some("192.0.2.1"), Some("2001:db8::1")] {
             let peer = Peer {
                 identity: 12_022,
@@ -152,10 +223,10 @@ mod tests {
 
     #[test]
     fn an_odd_key_is_shown_as_far_as_it_goes() {
-        let whole = key("10.1.2.3".parse().unwrap());
+        let whole = key(0, "10.1.2.3".parse().unwrap());
         let odd = |prefixlen| prefix(&IpcacheKey { prefixlen, ..whole }).to_string();
         assert_eq!(
-            [odd(0), odd(40), odd(u32::MAX)],
+            [odd(0), odd(72), odd(u32::MAX)],
             ["10.1.2.3/0", "10.1.2.3/8", "10.1.2.3/32"]
         );
     }

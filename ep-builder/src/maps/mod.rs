@@ -6,9 +6,11 @@
 //! so every function may find none ([`MapsError::Missing`]).
 
 mod address;
+mod batch;
 mod codec;
 mod conntrack;
 mod direction;
+mod edit;
 mod endpoints;
 mod error;
 mod ipcache;
@@ -16,6 +18,7 @@ mod metrics;
 mod name;
 mod policy;
 mod programs;
+mod revisions;
 mod table;
 
 use std::ffi::OsStr;
@@ -28,13 +31,15 @@ pub use address::{InvalidPrefix, Prefix};
 pub use codec::Record;
 pub use conntrack::{Connection, ConntrackMap, Tracked};
 pub use direction::Direction;
+pub use edit::Generation;
 pub use endpoints::{EndpointsMap, LocalEndpoint, endpoint_key};
 pub use error::MapsError;
 pub use ipcache::{IpcacheMap, Peer};
 pub use metrics::{Counter, EVENT_LOST, FORWARDED, MetricsMap};
 pub use name::{Conntrack, Definition, Family, MapName, MapType};
-pub use policy::{Decision, PolicyMap, Ports, Rule, Traffic};
-pub use programs::{ProgramsMap, RevisionsMap};
+pub use policy::{Counters, Decision, PolicyMap, Ports, Rule, Traffic};
+pub use programs::ProgramsMap;
+pub use revisions::{BY_HAND, RevisionsMap};
 pub use table::{Facts, PerCpuTable, Table};
 
 use crate::abi::{Frag4Key, Frag6Key, FragValue};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use aya::maps::{HashMap, Map, MapData, MapError, MapKeys, PerCpuHashMap};
@@ -13,6 +14,7 @@ use super::name::{Definition, MapName, MapType};
 /// A map that is open, and what was asked for.
 pub(super) struct Opened {
     pub(super) data: MapData,
+    pub(super) descriptor: OwnedFd,
     pub(super) max_entries: u32,
     pub(super) path: PathBuf,
 }
@@ -28,8 +30,14 @@ pub(super) fn open(name: MapName, path: &Path) -> Result<Opened, MapsError> {
             want,
         });
     }
+    let descriptor = data.fd().as_fd().try_clone_to_owned();
+    let descriptor = descriptor.map_err(|error| MapsError::Open {
+        path: path.to_owned(),
+        source: MapError::IoError(error),
+    })?;
     Ok(Opened {
         data,
+        descriptor,
         max_entries: facts.max_entries,
         path: path.to_owned(),
     })
@@ -99,6 +107,7 @@ fn made(name: MapName) -> &'static str {
 /// for tries would take the length of the prefix out of the key, and a key would be half a structure.
 pub struct Table<K: Record, V: Record> {
     map: HashMap<MapData, K::Bytes, V::Bytes>,
+    descriptor: OwnedFd,
     max_entries: u32,
     path: PathBuf,
 }
@@ -107,12 +116,14 @@ impl<K: Record, V: Record> Table<K, V> {
     pub(super) fn open(name: MapName, path: &Path) -> Result<Self, MapsError> {
         let Opened {
             data,
+            descriptor,
             max_entries,
             path,
         } = open(name, path)?;
         match HashMap::try_from(Map::HashMap(data)) {
             Ok(map) => Ok(Self {
                 map,
+                descriptor,
                 max_entries,
                 path,
             }),
@@ -180,6 +191,21 @@ impl<K: Record, V: Record> Table<K, V> {
         }
     }
 
+    /// The map, for calls that take many entries.
+    pub(super) fn descriptor(&self) -> &OwnedFd {
+        &self.descriptor
+    }
+
+    /// How many entries there is room for.
+    pub(super) fn max_entries(&self) -> u32 {
+        self.max_entries
+    }
+
+    /// Its pin.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     fn unread(&self, source: MapError) -> MapsError {
         MapsError::Read {
             path: self.path.clone(),
@@ -209,6 +235,7 @@ impl<K: Record, V: Record> PerCpuTable<K, V> {
             data,
             max_entries,
             path,
+            ..
         } = open(name, path)?;
         match PerCpuHashMap::try_from(Map::PerCpuHashMap(data)) {
             Ok(map) => Ok(Self {

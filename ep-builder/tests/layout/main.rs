@@ -5,4 +5,5 @@
 mod bench;
 mod object;
 mod options;
+#[cfg(test)]
 mod structures;

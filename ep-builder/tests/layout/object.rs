@@ -89,13 +89,13 @@ const RING: u32 = 27;
 
 const SHARED: [MapRow; 10] = [
     ("test_verdict", PROGRAMS, 4, 4, 65535, 0),
-    ("test_policy_65535", LONGEST_PREFIX, 12, 24, 13, 1),
+    ("test_policy_65535", LONGEST_PREFIX, 16, 24, 13, 1),
     ("test_policy_rev", ARRAY, 4, 4, 65536, 0),
     ("test_calls_65535", PROGRAMS, 4, 4, 48, 0),
     ("test_call_policy", PROGRAMS, 4, 4, 65535, 0),
     ("test_self", PERCPU_ARRAY, 4, 48, 1, 0),
     ("test_lxc", HASH, 20, 32, 11, 1),
-    ("test_ipcache", LONGEST_PREFIX, 24, 24, 12, 1),
+    ("test_ipcache", LONGEST_PREFIX, 28, 24, 12, 1),
     ("test_metrics", PERCPU_HASH, 4, 16, 14, 1),
     ("test_events", RING, 0, 0, 4096, 0),
 ];

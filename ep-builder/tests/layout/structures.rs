@@ -1,4 +1,4 @@
-//! The structures of `abi.h` and their twins.
+//! The structures of `abi.h` and `abi_events.h` and their twins.
 
 use std::fs;
 
@@ -27,7 +27,29 @@ fn every_structure_agrees() {
     );
 }
 
-/// A change of `abi.h`, and the line that must come of it.
+/// Where the structures are.
+const HEADERS: [&str; 2] = ["bpf-src/abi.h", "bpf-src/abi_events.h"];
+
+/// The header that has this text, which may be in one place only, and all of its text.
+fn header_with(bench: &Bench, what: &str) -> (&'static str, String) {
+    let texts = HEADERS.map(|path| (path, fs::read_to_string(bench.path(path)).unwrap()));
+    let places: usize = texts
+        .iter()
+        .map(|(_, text)| text.matches(what).count())
+        .sum();
+    assert_eq!(places, 1, "{what:?} must name one place");
+    let found = texts.into_iter().find(|(_, text)| text.contains(what));
+    found.unwrap()
+}
+
+/// A header without its asserts: the list begins with this.
+fn without_asserts(text: &str) -> &str {
+    let asserts = ["#define ABI_SIZE", "ABI_SIZE("];
+    let at = asserts.iter().filter_map(|start| text.find(start)).min();
+    &text[..at.expect("the asserts of C are there to be taken out")]
+}
+
+/// A change of a header, and the line that must come of it.
 struct Mutation {
     from: &'static str,
     to: &'static str,
@@ -42,7 +64,7 @@ const MUTATIONS: [Mutation; 10] = [
     mutation(
         "\t__u32 identity;\n\t__u8 direction;\n\t__u8 protocol;",
         "\t__u32 identity;\n\t__u8 protocol;\n\t__u8 direction;",
-        "struct policy_key: field direction: offset 9 in C, 8 in Rust",
+        "struct policy_key: field direction: offset 13 in C, 12 in Rust",
     ),
     mutation(
         "\t__u32 lifetime;\n\t__u32 source_identity;",
@@ -96,19 +118,15 @@ fn every_mutation_is_found() {
     let Some(bench) = Bench::new("every_mutation_is_found") else {
         return;
     };
-    let header = fs::read_to_string(bench.path("bpf-src/abi.h")).unwrap();
-    let asserts = header
-        .find("#define ABI_SIZE")
-        .expect("the asserts of C are there to be taken out");
     let layout = fs::read_to_string(bench.path("bpf-src/abi_layout.c")).unwrap();
+    let whole = HEADERS.map(|path| (path, fs::read_to_string(bench.path(path)).unwrap()));
     for Mutation { from, to, line } in &MUTATIONS {
-        let text = &header[..asserts];
-        assert_eq!(
-            text.matches(from).count(),
-            1,
-            "{from:?} must name one place"
-        );
-        bench.write("bpf-src/abi.h", &text.replace(from, to));
+        let (mutated, _) = header_with(&bench, from);
+        for (path, text) in &whole {
+            let text = without_asserts(text);
+            let changed = text.replace(from, to);
+            bench.write(path, if *path == mutated { &changed } else { text });
+        }
         // A structure that is renamed is described under its new name.
         let renamed = if to.contains("frag_ports") {
             "frag_ports"
@@ -127,6 +145,9 @@ fn every_mutation_is_found() {
             found.iter().any(|l| l == line),
             "{line:?} is not in {found:#?}"
         );
+        for (path, text) in &whole {
+            bench.write(path, text);
+        }
     }
 }
 
@@ -135,12 +156,11 @@ fn c_asserts_every_size() {
     let Some(bench) = Bench::new("c_asserts_every_size") else {
         return;
     };
-    let header = fs::read_to_string(bench.path("bpf-src/abi.h")).unwrap();
     for layout in LAYOUTS {
         let open = format!("struct __abi {} {{\n", layout.name);
-        assert!(header.contains(&open), "{open}");
+        let (path, header) = header_with(&bench, &open);
         bench.write(
-            "bpf-src/abi.h",
+            path,
             &header.replace(&open, &format!("{open}\t__u64 more;\n")),
         );
         let error = bench.try_compile("bpf-src/abi_layout.c").unwrap_err();
@@ -148,5 +168,6 @@ fn c_asserts_every_size() {
             error.contains(&format!("ABI_SIZE({}", layout.name)),
             "{error}"
         );
+        bench.write(path, &header);
     }
 }

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod bench;
 #[cfg(test)]
+mod generations;
+#[cfg(test)]
 mod tables;
 #[cfg(test)]
 mod vocabulary;

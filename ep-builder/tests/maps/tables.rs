@@ -46,11 +46,12 @@ fn policy_is_set_read_and_removed() {
             deny: number == 1,
             rule: number,
         };
-        policy.insert(rule, decision).unwrap();
+        policy.insert(5, rule, decision).unwrap();
     }
     let found = policy.entries().unwrap();
     assert_eq!(found.len(), 3);
     for (key, value) in found {
+        assert_eq!(key.revision, 5);
         let rule = Rule::of(&key).unwrap();
         let number = usize::try_from(value.rule).unwrap();
         assert_eq!(rule, rules[number]);
@@ -58,6 +59,7 @@ fn policy_is_set_read_and_removed() {
         assert_eq!(value.match_bits, rule.traffic.match_bits());
     }
     let full = policy.insert(
+        5,
         &rule(9, Traffic::Any),
         Decision {
             deny: false,
@@ -70,7 +72,8 @@ fn policy_is_set_read_and_removed() {
         "{full}"
     );
     assert!(full.to_string().contains("/weir_policy_00007"), "{full}");
-    assert!(policy.remove(&rules[1]).unwrap() && !policy.remove(&rules[1]).unwrap());
+    assert!(policy.remove(5, &rules[1]).unwrap() && !policy.remove(5, &rules[1]).unwrap());
+    assert!(!policy.remove(6, &rules[0]).unwrap(), "another revision's");
     assert_eq!(maps.count(MapName::Policy(id(7))).unwrap(), Some(2));
 }
 

@@ -126,7 +126,7 @@ fn verdicts_name_peer_rule_and_revision() {
             deny: false,
             rule: 8,
         };
-        policy.insert(&rule(OUT, 0, anybodys), decision).unwrap();
+        policy.insert(9, &rule(OUT, 0, anybodys), decision).unwrap();
         bench.run("from-container", &packet.bytes(), 0);
         let verdict = verdict(&mut bench);
         assert_eq!(

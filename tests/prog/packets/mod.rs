@@ -1,9 +1,12 @@
 //! L2: packets through the programs of an endpoint, by test run. A row is a scenario that a person can read;
 //! rows that hold for both families are written once.
 
+mod blocks;
 pub(crate) mod build;
 mod connections;
 mod events;
+mod generations;
+mod identity;
 mod link;
 mod missing;
 mod neighbors;
@@ -18,15 +21,16 @@ use std::net::IpAddr;
 use weir_tests::need;
 use weir_tests::need::Need;
 
-use crate::bench::Bench;
+use crate::bench::{Bench, NODE};
 use scenario::{Scenario, check};
 
-/// The addresses of a family: the pod, the other pod, somebody outside.
+/// The addresses of a family: the pod, the other pod, the node, somebody outside.
 #[derive(Clone, Copy)]
 struct Net {
     is_ipv6: bool,
     pod: IpAddr,
     other: IpAddr,
+    node: IpAddr,
     world: IpAddr,
 }
 
@@ -39,6 +43,7 @@ impl Net {
             is_ipv6,
             pod: address(1),
             other: address(2),
+            node: address(NODE),
             world: address(99),
         }
     }

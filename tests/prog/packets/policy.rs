@@ -3,15 +3,12 @@
 use ep_builder::maps::{Direction, Ports, Traffic};
 
 use super::build::*;
-use super::scenario::{
-    HOST_IDENTITY, Scenario, Step, Want, allow, deny, from, mark_of, scenario, to,
-};
+use super::scenario::{Scenario, Step, Want, allow, deny, from, scenario, to};
 use super::{Net, run};
 
 const POLICY: u8 = 133;
 const DENIED: u8 = 181;
 const PEER: u32 = 300;
-const WORLD: u32 = 2;
 
 const OUT: Direction = Direction::Egress;
 const IN: Direction = Direction::Ingress;
@@ -249,136 +246,6 @@ fn messages_of_icmp_have_their_type_for_a_port() {
                 vec![
                     deny(IN, PEER, Traffic::Protocol(icmp)),
                     to(&echo(net.world, net.pod, 1, true), Want::Drop(DENIED)),
-                ],
-            ),
-        ]
-    });
-}
-
-#[test]
-fn identities_of_peers() {
-    run(|net| {
-        let packet = tcp((net.world, 9), (net.pod, 80), SYN);
-        let in_ = |what: &str, entries: &[Step], mark: u32, want| {
-            let steps = [entries, &[Step::To(packet.bytes(), mark, want)]].concat();
-            scenario(net.name(what), steps)
-        };
-        let all = Traffic::Any;
-        vec![
-            in_(
-                "unknown is the world",
-                &[allow(IN, WORLD, all)],
-                0,
-                Want::Pass,
-            ),
-            in_(
-                "the world is not anybody else",
-                &[allow(IN, PEER, all)],
-                0,
-                Want::Drop(POLICY),
-            ),
-            in_(
-                "of the cache",
-                &[Step::Known(net.world, PEER), allow(IN, PEER, all)],
-                0,
-                Want::Pass,
-            ),
-            in_(
-                "of the mark",
-                &[allow(IN, PEER, all)],
-                mark_of(PEER),
-                Want::Pass,
-            ),
-            in_(
-                "of the mark, before the cache",
-                &[Step::Known(net.world, 9), allow(IN, PEER, all)],
-                mark_of(PEER),
-                Want::Pass,
-            ),
-        ]
-    });
-}
-
-#[test]
-fn identities_of_marks_and_pods() {
-    run(|net| {
-        let packet = tcp((net.world, 9), (net.pod, 80), SYN);
-        let in_ = |what: &str, entries: &[Step], mark: u32, want| {
-            let steps = [entries, &[Step::To(packet.bytes(), mark, want)]].concat();
-            scenario(net.name(what), steps)
-        };
-        let all = Traffic::Any;
-        vec![
-            in_(
-                "large, of the mark",
-                &[allow(IN, 0x00ab_cdef, all)],
-                mark_of(0x00ab_cdef),
-                Want::Pass,
-            ),
-            in_(
-                "of a mark that is none",
-                &[allow(IN, PEER, all)],
-                PEER << 16 | 0x0e00,
-                Want::Drop(POLICY),
-            ),
-            in_(
-                "of a local pod that the cache does not know",
-                &[
-                    Step::Local(net.world, false),
-                    allow(IN, crate::bench::OTHER_IDENTITY, all),
-                ],
-                0,
-                Want::Pass,
-            ),
-        ]
-    });
-}
-
-#[test]
-fn the_node_reaches_its_pods() {
-    run(|net| {
-        let packet = tcp((net.world, 9), (net.pod, 80), SYN);
-        let in_ = |what: &str, entries: &[Step], mark: u32, want| {
-            let steps = [entries, &[Step::To(packet.bytes(), mark, want)]].concat();
-            scenario(net.name(what), steps)
-        };
-        let all = Traffic::Any;
-        vec![
-            in_(
-                "of the node",
-                &[Step::Local(net.world, true)],
-                0,
-                Want::Pass,
-            ),
-            in_(
-                "of the node, by the cache",
-                &[Step::Known(net.world, HOST_IDENTITY)],
-                0,
-                Want::Pass,
-            ),
-            in_(
-                "of the node, by the mark",
-                &[],
-                mark_of(HOST_IDENTITY),
-                Want::Pass,
-            ),
-            in_(
-                "of the node, denied",
-                &[Step::Local(net.world, true), deny(IN, HOST_IDENTITY, all)],
-                0,
-                Want::Drop(DENIED),
-            ),
-            in_(
-                "of the node, anybody denied",
-                &[Step::Local(net.world, true), deny(IN, 0, all)],
-                0,
-                Want::Drop(DENIED),
-            ),
-            scenario(
-                net.name("the pod does not reach the node without a rule"),
-                [
-                    Step::Local(net.world, true),
-                    from(&tcp((net.pod, 1), (net.world, 22), SYN), Want::Drop(POLICY)),
                 ],
             ),
         ]

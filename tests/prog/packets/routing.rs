@@ -293,6 +293,27 @@ fn audit_mode_lets_pass_and_tells() {
     });
 }
 
+/// Its device has programs, too: the mark tells them that the packet has been judged and counted.
+#[test]
+fn without_host_redirect_a_packet_goes_by_the_other_pods_device() {
+    run_with("[datapath]\nhost_redirect = false\n", |net| {
+        let packet = tcp((net.pod, 1000), (net.other, 80), SYN);
+        let local = Step::Local(net.other, false);
+        let out = allow(Direction::Egress, 0, Traffic::Any);
+        let handed = Want::PeerDevice(delivered(&packet));
+        vec![
+            scenario(
+                net.name("allowed"),
+                opened([local.clone(), from(&packet, handed)]),
+            ),
+            scenario(
+                net.name("the other one has no rule"),
+                [local, out, from(&packet, Want::DropAtPeer(POLICY))],
+            ),
+        ]
+    });
+}
+
 #[test]
 fn without_a_responder_arp_goes_to_the_stack() {
     run_with("[datapath]\narp_responder = false\n", |net| {

@@ -3,12 +3,14 @@
 
 use std::net::IpAddr;
 
+use ep_builder::abi::CtValue;
+use ep_builder::bpf::Update;
 use ep_builder::endpoint::MacAddr;
 use ep_builder::events::Event;
 use ep_builder::maps::{Decision, Direction, LocalEndpoint, Peer, Prefix, Rule, Traffic};
 
 use super::build::{OTHER_HOST_MAC, OTHER_MAC, Packet};
-use crate::bench::{Bench, OTHER, OTHER_IDENTITY, POD, POD_IDENTITY};
+use crate::bench::{Bench, OTHER, OTHER_IDENTITY, OUTSIDE, POD, POD_IDENTITY, set_forwarding};
 
 pub(crate) const HOST_IDENTITY: u32 = 1;
 
@@ -25,6 +27,8 @@ pub(crate) enum Want {
     Uncounted,
     /// It is handed to the other pod, like this.
     Peer(Vec<u8>),
+    /// It is handed to the other pod's device, like this, with the mark that it has been judged.
+    PeerDevice(Vec<u8>),
     /// It is handed to the other pod's device, like this, with this mark, and counted or not.
     Handed(Vec<u8>, u32, usize),
     /// The pod gets this instead.
@@ -42,20 +46,32 @@ pub(crate) enum Want {
 pub(crate) enum Step {
     /// The pod sends a frame.
     From(Vec<u8>, Want),
-    /// The host's stack sends one to the pod, with this mark.
+    /// The host's stack sends one to the pod, with this mark, that came to the node from outside.
     To(Vec<u8>, u32, Want),
-    /// An endpoint gets a rule: the endpoint, the rule, whether it denies.
+    /// Likewise one that the node itself has made.
+    ByNode(Vec<u8>, u32, Want),
+    /// An endpoint gets a rule under its revision: the endpoint, the rule, whether it denies.
     Rule(u16, Rule, bool),
+    /// The pod gets a rule under a revision that need not be its own.
+    RuleAt(u32, Rule, bool),
     /// An endpoint loses it.
     NoRule(u16, Rule),
-    /// An endpoint's policy gets this revision.
+    /// An endpoint's rules get this revision, and the endpoint, too.
     Revision(u16, u32),
+    /// The pod gets this revision, whatever there is under it.
+    At(u32),
+    /// The policy of a revision names a network, by this number.
+    Network(u32, &'static str, u32),
+    /// The node forwards, or does not.
+    Forwarding(bool),
     /// An address gets an identity.
     Known(IpAddr, u32),
     /// An address is the other pod's, or the node's.
     Local(IpAddr, bool),
     /// An address is that of a pod whose programs are not loaded.
     NotReady(IpAddr),
+    /// Every connection that is tracked has been idle for too long.
+    Expired,
     /// So many connections are tracked.
     Tracked(usize),
 }
@@ -79,6 +95,11 @@ pub(crate) fn from(packet: &Packet, want: Want) -> Step {
 
 pub(crate) fn to(packet: &Packet, want: Want) -> Step {
     Step::To(packet.bytes(), 0, want)
+}
+
+/// One that the node itself has made.
+pub(crate) fn by_node(packet: &Packet, want: Want) -> Step {
+    Step::ByNode(packet.bytes(), 0, want)
 }
 
 pub(crate) fn rule(direction: Direction, identity: u32, traffic: Traffic) -> Rule {
@@ -140,19 +161,46 @@ pub(crate) fn check(bench: &mut Bench, scenarios: &[Scenario]) {
 }
 
 pub(crate) fn take(bench: &mut Bench, step: &Step) -> Result<(), String> {
-    let policy = |id: u16| bench.maps.policy(id.try_into().unwrap()).unwrap();
     match step {
-        Step::From(frame, want) => return run(bench, "from-container", frame, 0, want),
-        Step::To(frame, mark, want) => return run(bench, "to-container", frame, *mark, want),
-        Step::Rule(id, rule, deny) => {
-            let decision = Decision {
-                deny: *deny,
-                rule: 7,
-            };
-            policy(*id).insert(rule, decision).unwrap();
+        Step::From(frame, want) => run(bench, (POD_SIDE, 0), frame, 0, want),
+        Step::To(frame, mark, want) => run(bench, (NODE_SIDE, OUTSIDE), frame, *mark, want),
+        Step::ByNode(frame, mark, want) => run(bench, (NODE_SIDE, 0), frame, *mark, want),
+        Step::Tracked(want) => {
+            let found: usize = bench.conntrack().iter().map(|map| map.keys().count()).sum();
+            (found == *want)
+                .then_some(())
+                .ok_or_else(|| format!("{found} connections are tracked"))
         }
-        Step::NoRule(id, rule) => assert!(policy(*id).remove(rule).unwrap()),
-        Step::Revision(id, revision) => bench.set_revision(*id, *revision),
+        change => {
+            happen(bench, change);
+            Ok(())
+        }
+    }
+}
+
+/// What happens besides packets.
+fn happen(bench: &Bench, step: &Step) {
+    let insert = |id: u16, revision, rule, deny| {
+        let mut policy = bench.maps.policy(id.try_into().unwrap()).unwrap();
+        policy
+            .insert(revision, rule, Decision { deny, rule: 7 })
+            .unwrap();
+    };
+    match step {
+        Step::Rule(id, rule, deny) => insert(*id, bench.revision(*id), rule, *deny),
+        Step::RuleAt(revision, rule, deny) => insert(POD, *revision, rule, *deny),
+        Step::NoRule(id, rule) => {
+            let mut policy = bench.maps.policy((*id).try_into().unwrap()).unwrap();
+            assert!(policy.remove(bench.revision(*id), rule).unwrap());
+        }
+        Step::Revision(id, revision) => move_rules(bench, *id, *revision),
+        Step::At(revision) => bench.set_revision(POD, *revision),
+        Step::Network(revision, prefix, number) => {
+            let networks = [(prefix.parse().unwrap(), *number)];
+            let mut ipcache = bench.maps.ipcache().unwrap();
+            ipcache.insert_networks(*revision, &networks).unwrap();
+        }
+        Step::Forwarding(is_on) => set_forwarding(*is_on),
         Step::Known(address, identity) => {
             let mut ipcache = bench.maps.ipcache().unwrap();
             ipcache
@@ -162,24 +210,36 @@ pub(crate) fn take(bench: &mut Bench, step: &Step) -> Result<(), String> {
         Step::Local(address, true) => local(bench, *address, 0),
         Step::Local(address, false) => local(bench, *address, OTHER),
         Step::NotReady(address) => local(bench, *address, 77),
-        Step::Tracked(want) => {
-            let maps = [
-                "ct4_global",
-                "ct_any4_global",
-                "ct6_global",
-                "ct_any6_global",
-            ];
-            let count = maps
-                .iter()
-                .filter_map(|name| bench.map(name))
-                .map(|map| map.keys().count());
-            let found: usize = count.sum();
-            if found != *want {
-                return Err(format!("{found} connections are tracked"));
-            }
+        Step::Expired => expire(bench),
+        Step::From(..) | Step::To(..) | Step::ByNode(..) | Step::Tracked(_) => {
+            unreachable!("a packet or a look is no change")
         }
     }
-    Ok(())
+}
+
+/// Every connection is over its time.
+fn expire(bench: &Bench) {
+    let mut fields = CtValue::LAYOUT.fields.iter();
+    let lifetime = fields.find(|field| field.name == "lifetime").unwrap();
+    for map in bench.conntrack() {
+        let keys: Vec<_> = map.keys().map(Result::unwrap).collect();
+        for key in keys {
+            let mut value = map.lookup(&key).unwrap().unwrap();
+            value[lifetime.offset..][..lifetime.size].fill(0);
+            map.update(&key, &value, Update::Replace).unwrap();
+        }
+    }
+}
+
+/// As the policy of a node is changed, with the same rules.
+fn move_rules(bench: &Bench, id: u16, revision: u32) {
+    let mut policy = bench.maps.policy(id.try_into().unwrap()).unwrap();
+    let rules = policy.generation(bench.revision(id)).unwrap().into_iter();
+    let rules = rules.map(|(rule, (decision, counters))| (rule, decision, counters));
+    let rules: Vec<_> = rules.collect();
+    policy.insert_all(revision, &rules).unwrap();
+    bench.set_revision(id, revision);
+    policy.keep_only(revision).unwrap();
 }
 
 /// The node has no id.
@@ -223,6 +283,12 @@ fn expected(frame: &[u8], mark: u32, want: &Want, direction: u8) -> Expected {
             None,
             vec![(0, INGRESS), (0, EGRESS)],
         ),
+        Want::PeerDevice(frame) => (
+            7,
+            Some(frame.clone()),
+            Some(passed_mark(OTHER)),
+            vec![(0, INGRESS), (0, EGRESS)],
+        ),
         Want::Handed(frame, mark, counted) => (
             7,
             Some(frame.clone()),
@@ -258,22 +324,22 @@ fn grown(before: &[(u8, u8, u64)], after: &[(u8, u8, u64)]) -> Vec<(u8, u8)> {
     rows.map(|row| (row.0, row.1)).collect()
 }
 
+/// Whose packets the programs of these sections get.
+const POD_SIDE: &str = "from-container";
+const NODE_SIDE: &str = "to-container";
+
 fn run(
     bench: &mut Bench,
-    section: &str,
+    (section, ingress_ifindex): (&str, u32),
     frame: &[u8],
     mark: u32,
     want: &Want,
 ) -> Result<(), String> {
-    let direction = if section == "from-container" {
-        EGRESS
-    } else {
-        INGRESS
-    };
+    let direction = if section == POD_SIDE { EGRESS } else { INGRESS };
     let expected = expected(frame, mark, want, direction);
     let before = bench.counters();
     bench.events();
-    let output = bench.run(section, frame, mark);
+    let output = bench.run_from(ingress_ifindex, section, frame, mark);
     let events = bench.events();
     let counted = grown(&before, &bench.counters());
     let drops = events.iter().filter_map(|event| match event {
