@@ -8,15 +8,32 @@
 //! Everything up to `Compiled` is pure. The policy of a pod follows from its identity alone, that is from its
 //! labels, so it is compiled once for each identity and not for each pod.
 
+mod compile;
 mod compiled;
+pub mod documents;
+mod enforce;
 mod model;
+pub mod oracle;
+mod store;
 mod subject;
+mod verify;
 
+pub use compile::{CompileError, CompileOptions, Introduced, Share, compile, introduce};
 pub use compiled::{Compiled, FIRST_NETWORK, Origin, PolicyEntry, SubjectPolicy};
+pub use documents::{
+    CutError, DocumentError, DocumentKind, Documents, Mistake, Mistakes, Notice, Source,
+    SourceFile, Summary,
+};
+pub use enforce::{
+    Applied, Change, EnforceError, Enforcement, InForceEntry, Isolation, Member, PeerName, Plan,
+    state_of,
+};
 pub use model::{
     Action, Document, Entity, Namespaces, Operator, Peer, Place, PolicyKind, PolicyRule, PolicySet,
     PortMatch, PortRule, Protocol, Requirement, Rules, Selector, Target,
 };
+pub use store::{Damage, Draft, Exclusive, PolicyStore, Shared, Sources, StoreError, Stored};
 pub use subject::{
     DEFAULT_NAMESPACE, NAMESPACE_LABEL, NamedPort, PORTS_LABEL, PodFacts, parse_ports, ports_label,
 };
+pub use verify::{Compiler, Counterexample, Moment, Seen, Verification, VerifyError};
