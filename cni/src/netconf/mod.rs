@@ -2,6 +2,7 @@
 //!
 //! Each command reads what it uses and nothing else: a key that only ADD needs cannot make DEL fail.
 
+mod ports;
 mod raw;
 pub(crate) mod runtime;
 mod valid;
@@ -9,6 +10,7 @@ mod wishes;
 
 use std::path::PathBuf;
 
+pub(crate) use ports::named_ports;
 pub(crate) use raw::{Document, Unreadable};
 pub(crate) use runtime::RuntimeConfig;
 pub(crate) use valid::Valid;

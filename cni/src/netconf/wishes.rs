@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ep_builder::endpoint::MacAddr;
+use ep_builder::policy::NamedPort;
 use serde_json::Value;
 
+use super::ports::named_ports;
 use crate::document::{Fault, Object, Placed, parse, text};
 
 const IP: &str = "it must be an IP address, with or without the length of a prefix";
@@ -21,6 +23,8 @@ pub(crate) struct Wishes {
     pub(crate) mac: Option<MacAddr>,
     /// Labels of `args.cni.labels`.
     pub(crate) labels: BTreeMap<String, String>,
+    /// The names of its ports, of `args.cni.ports`.
+    pub(crate) ports: Vec<NamedPort>,
 }
 
 /// An address somebody asks for.
@@ -69,6 +73,7 @@ impl Wishes {
             ips,
             mac: mac(runtime)?.or(mac(&mut cni)?),
             labels: labels(&mut cni)?,
+            ports: ports(&mut cni)?,
         })
     }
 
@@ -109,6 +114,12 @@ fn wished_ip((place, text): (String, String)) -> Result<WishedIp, Fault> {
 
 fn mac(object: &mut Object) -> Result<Option<MacAddr>, Fault> {
     object.parsed("mac", MAC)
+}
+
+fn ports(object: &mut Object) -> Result<Vec<NamedPort>, Fault> {
+    let place = object.place("ports");
+    let ports = object.take("ports");
+    ports.map_or(Ok(Vec::new()), |ports| named_ports((place, ports)))
 }
 
 /// Pairs of `key` and `value` by the conventions; a plain object says the same.

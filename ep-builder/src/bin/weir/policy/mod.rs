@@ -1,0 +1,55 @@
+//! `weir policy`: the documents of the operator, and what they mean for each endpoint.
+
+mod apply;
+mod delete;
+mod diff;
+mod documents;
+mod entries;
+mod validate;
+mod verify;
+
+use std::process::ExitCode;
+
+pub(crate) use entries::labels_by_identity;
+
+use ep_builder::policy::Documents;
+use ep_builder::policy::documents::read_folder;
+
+use crate::cli::Policy;
+use crate::failure::Failure;
+use crate::node::Node;
+use crate::screen::{Screen, talk};
+
+pub(crate) fn run(command: &Policy, node: &Node, screen: &Screen) -> Result<ExitCode, Failure> {
+    match command {
+        Policy::Validate { files } => validate::run(files, screen)?,
+        Policy::Apply { dry_run: false } => apply::run(node, screen)?,
+        Policy::Apply { dry_run: true } => apply::dry_run(node, screen)?,
+        Policy::Get { id: None } => documents::run(node, screen)?,
+        Policy::Get { id: Some(id) } => entries::run(node, *id, screen)?,
+        Policy::Delete { name, kind } => {
+            delete::run(node, name, kind.map(Into::into), screen)?;
+        }
+        Policy::Diff => return diff::run(node, screen),
+        Policy::Verify(asked) => return verify::run(node, asked, screen),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The documents of the operator's folder.
+fn on_disk(node: &Node) -> Result<Documents, Failure> {
+    let documents = read_folder(&node.settings.paths.policy_dir)?;
+    for notice in &documents.notices {
+        talk(&format!("note: {notice}"));
+    }
+    Ok(documents)
+}
+
+/// A name as it is given on the command line.
+fn full_name(namespace: &str, name: &str) -> String {
+    if namespace.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{namespace}/{name}")
+    }
+}

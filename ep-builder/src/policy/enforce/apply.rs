@@ -1,0 +1,241 @@
+//! A new policy for all endpoints: what it will change, and the change.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::Arc;
+
+use super::changes::{Change, Numbered, Row, numbered, staged};
+use super::pods::{Known, facts};
+use super::{EnforceError, Enforcement, Member, for_each};
+use crate::maps::{BY_HAND, MapName, MapsError};
+use crate::policy::{
+    CompileOptions, Compiled, Documents, SourceFile, Sources, StoreError, Stored, SubjectPolicy,
+    compile, documents,
+};
+
+/// What putting documents in force will change.
+#[derive(Debug)]
+pub struct Plan {
+    /// The revision in force; none before the first one.
+    pub current: Option<u32>,
+    /// What becomes of each endpoint, in the order of their ids.
+    pub changes: Vec<Change>,
+}
+
+/// Documents that were put in force.
+#[derive(Debug)]
+pub struct Applied {
+    /// The revision.
+    pub revision: u32,
+    /// What became of each endpoint.
+    pub changes: Vec<Change>,
+}
+
+/// All that is needed to put documents in force, and fits.
+pub(super) struct Prepared {
+    pub(super) sources: Sources,
+    pub(super) compiled: Compiled,
+    pub(super) known: Known,
+    pub(super) staged: Vec<Staged>,
+}
+
+/// An endpoint and its new entries.
+pub(super) struct Staged {
+    pub(super) member: Member,
+    pub(super) rows: Vec<Row>,
+    pub(super) change: Change,
+}
+
+impl Enforcement<'_> {
+    /// What putting these documents in force would change. Changes nothing.
+    pub fn plan(&self, documents: &Documents) -> Result<Plan, EnforceError> {
+        let _shared = self.policies.share()?;
+        let current = self.current_if_whole()?;
+        let members = self.members()?;
+        let known = self.known(&members)?;
+        let prepared = self.prepare(documents, self.allows_localhost(), &members, known)?;
+        Ok(Plan {
+            current,
+            changes: changes(&prepared.staged),
+        })
+    }
+
+    /// Puts documents in force for all endpoints. When it returns, every packet is judged by them; if it fails,
+    /// the policy that was in force goes on.
+    pub fn apply(&self, documents: &Documents) -> Result<Applied, EnforceError> {
+        let exclusive = self.policies.exclude()?;
+        self.settle(&exclusive, self.current_if_whole()?)?;
+        let members = self.members()?;
+        let known = self.known(&members)?;
+        let prepared = self.prepare(documents, self.allows_localhost(), &members, known)?;
+        self.switch(&exclusive, &prepared, || Ok(()))
+    }
+
+    /// The revision in force. One that cannot be read is no reason to refuse a new one.
+    pub(super) fn current_if_whole(&self) -> Result<Option<u32>, EnforceError> {
+        match self.policies.current() {
+            Err(StoreError::Damaged { .. }) => Ok(None),
+            other => Ok(other?),
+        }
+    }
+
+    /// The documents of a revision, and what held beyond them.
+    pub(super) fn documents_of(&self, revision: u32) -> Result<(Documents, bool), EnforceError> {
+        let sources = self.policies.sources(revision)?;
+        let files = sources.files.into_iter().map(|(path, text)| SourceFile {
+            path: path.as_ref().into(),
+            text,
+        });
+        let documents = documents::parse(files.collect()).map_err(EnforceError::InForce)?;
+        Ok((documents, sources.allow_localhost))
+    }
+
+    /// The documents in force; none before the first ones.
+    pub fn documents_in_force(&self) -> Result<Option<Documents>, EnforceError> {
+        let current = self.policies.current()?;
+        let documents = current.map(|revision| self.documents_of(revision));
+        Ok(documents.transpose()?.map(|(documents, _)| documents))
+    }
+
+    pub(super) fn options(&self, allow_localhost: bool) -> CompileOptions {
+        CompileOptions {
+            allow_localhost,
+            max_entries: usize::try_from(self.settings.node.sizes.policy).unwrap_or(usize::MAX),
+        }
+    }
+
+    /// Compiles, and compares with what the maps hold. What does not fit is told here.
+    pub(super) fn prepare(
+        &self,
+        documents: &Documents,
+        allow_localhost: bool,
+        members: &[Member],
+        known: Known,
+    ) -> Result<Prepared, EnforceError> {
+        let options = self.options(allow_localhost);
+        let compiled = compile(&documents.set, &facts(&known), &options)?;
+        let old_networks = self.networks_in_maps(members, compiled.networks.len())?;
+        let new_networks = numbered(&compiled.networks);
+        let staged = for_each(members, |member| {
+            let old_networks = old_networks.get(&member.revision);
+            let new = compiled.subjects.get(&member.identity);
+            self.stage(member, old_networks, new, &new_networks)
+        })?;
+        Ok(Prepared {
+            sources: sources(documents, allow_localhost),
+            compiled,
+            known,
+            staged: staged.into_iter().flatten().collect(),
+        })
+    }
+
+    /// The networks of each revision that endpoints stand at, if there is room for as many more.
+    fn networks_in_maps(
+        &self,
+        members: &[Member],
+        more: usize,
+    ) -> Result<BTreeMap<u32, Numbered>, EnforceError> {
+        let ipcache = match self.maps.ipcache() {
+            Ok(ipcache) => ipcache,
+            Err(MapsError::Missing { .. }) => return Ok(BTreeMap::new()),
+            Err(error) => return Err(error.into()),
+        };
+        if more > 0 {
+            let old = self.maps.count(MapName::Ipcache)?.unwrap_or_default();
+            let max = usize::try_from(ipcache.max_entries()).unwrap_or(usize::MAX);
+            if old + more > max {
+                return Err(EnforceError::NoRoomForNetworks {
+                    path: self.maps.pin(MapName::Ipcache),
+                    old,
+                    new: more,
+                    max,
+                });
+            }
+        }
+        let mut networks = BTreeMap::new();
+        for member in members {
+            if let Entry::Vacant(vacant) = networks.entry(member.revision) {
+                vacant.insert(numbered(&ipcache.networks(member.revision)?));
+            }
+        }
+        Ok(networks)
+    }
+
+    fn stage(
+        &self,
+        member: &Member,
+        old_networks: Option<&Numbered>,
+        new: Option<&SubjectPolicy>,
+        new_networks: &Numbered,
+    ) -> Result<Option<Staged>, EnforceError> {
+        let (Some(policy), Some(new)) = (self.policy_of(member)?, new) else {
+            return Ok(None);
+        };
+        let old = policy.generation(member.revision)?;
+        let none = Numbered::new();
+        let old_networks = old_networks.unwrap_or(&none);
+        let (rows, change) = staged(member, &old, old_networks, new, new_networks);
+        let max = usize::try_from(policy.max_entries()).unwrap_or(usize::MAX);
+        if old.len() + rows.len() > max {
+            return Err(EnforceError::NoRoom {
+                id: member.id,
+                path: self.maps.pin(MapName::Policy(member.id)),
+                old: old.len(),
+                new: rows.len(),
+                max,
+            });
+        }
+        Ok(Some(Staged {
+            member: *member,
+            rows,
+            change,
+        }))
+    }
+
+    /// A number that no entry anywhere has: above those on disk, and above those in the maps, because a state
+    /// folder may have been wiped under endpoints that run.
+    pub(super) fn next_revision(&self, members: &[Member]) -> Result<u32, EnforceError> {
+        let mut used = self.policies.revisions()?;
+        used.extend(self.current_if_whole()?);
+        used.extend(members.iter().map(|member| member.revision));
+        match self.maps.ipcache() {
+            Ok(ipcache) => used.extend(ipcache.revisions()?),
+            Err(MapsError::Missing { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let mut of_the_node = used.into_iter().filter(|revision| revision & BY_HAND == 0);
+        Ok(of_the_node.next_back().unwrap_or_default() + 1)
+    }
+}
+
+/// What becomes of each endpoint.
+pub(super) fn changes(staged: &[Staged]) -> Vec<Change> {
+    let mut changes: Vec<_> = staged.iter().map(|staged| staged.change).collect();
+    changes.sort_by_key(|change| change.endpoint);
+    changes
+}
+
+/// What is kept of the policies of all identities.
+pub(super) fn records(compiled: &Compiled, known: &Known) -> Vec<Stored> {
+    let subjects = compiled.subjects.iter();
+    let records = subjects.filter_map(|(identity, policy)| {
+        Some(Stored {
+            identity: *identity,
+            labels: known.get(identity)?.labels.clone(),
+            is_complete: true,
+            policy: policy.clone(),
+        })
+    });
+    records.collect()
+}
+
+fn sources(documents: &Documents, allow_localhost: bool) -> Sources {
+    let files = documents.files.iter().map(|file| {
+        let path: Arc<str> = file.path.display().to_string().into();
+        (path, Arc::clone(&file.text))
+    });
+    Sources {
+        allow_localhost,
+        files: files.collect(),
+    }
+}
