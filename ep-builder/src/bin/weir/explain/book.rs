@@ -1,0 +1,94 @@
+//! What stands behind the numbers of rules: the documents that a policy was compiled from.
+
+use std::collections::BTreeMap;
+
+use ep_builder::endpoint::Endpoint;
+use ep_builder::maps::Direction;
+use ep_builder::policy::{
+    CompileOptions, Document, Origin, PodFacts, PolicySet, PolicyStore, SourceFile, compile,
+    documents::parse,
+};
+
+use super::report::{Policy, Rule};
+
+/// Of the question whether a document isolates a pod, and of nothing else.
+const ONLY_ISOLATION: CompileOptions = CompileOptions {
+    allow_localhost: true,
+    max_entries: usize::MAX,
+};
+
+/// The documents of a revision, and its rules by their numbers.
+#[derive(Default)]
+pub(super) struct Book {
+    pub(super) set: PolicySet,
+    pub(super) origins: Vec<Origin>,
+}
+
+impl Book {
+    /// That of the revision at which an endpoint stands. A policy that was changed by hand keeps the numbers of
+    /// the one it was made from. What cannot be read any more stays a number: the verdict does not depend on it.
+    pub(super) fn of(store: &PolicyStore, revision: u32) -> Self {
+        let current = || store.current().ok().flatten();
+        let origins = store.origins(revision).map(|origins| (revision, origins));
+        let found = origins.ok().or_else(|| {
+            let current = current()?;
+            Some((current, store.origins(current).ok()?))
+        });
+        let Some((revision, origins)) = found else {
+            return Self::default();
+        };
+        Self {
+            set: documents(store, revision).unwrap_or_default(),
+            origins,
+        }
+    }
+
+    /// The rule with this number; 0 is none.
+    pub(super) fn rule(&self, number: u32) -> Option<Rule> {
+        let place = usize::try_from(number.checked_sub(1)?).ok()?;
+        Some(Rule::new(number, self.origins.get(place)?))
+    }
+
+    /// The documents that ask for a rule for what reaches a pod, or for what it sends.
+    pub(super) fn isolating(&self, endpoint: &Endpoint, direction: Direction) -> Vec<Policy> {
+        let facts = PodFacts::of(&endpoint.labels);
+        let documents = self.set.policies.iter();
+        documents
+            .filter(|document| self.isolates(document, &facts, direction))
+            .map(|document| Policy {
+                kind: document.kind,
+                namespace: document.namespace.clone(),
+                name: document.name.clone(),
+                file: document.place.file.to_string(),
+                line: document.place.line,
+            })
+            .collect()
+    }
+
+    /// The compiler is asked about the one document and the one pod, so that there is one meaning of selectors.
+    fn isolates(&self, document: &Document, facts: &PodFacts, direction: Direction) -> bool {
+        let mut only = document.clone();
+        only.ingress.rules.clear();
+        only.egress.rules.clear();
+        let set = PolicySet {
+            policies: vec![only],
+            namespaces: self.set.namespaces.clone(),
+        };
+        let pods = BTreeMap::from([(1, facts.clone())]);
+        let compiled = compile(&set, &pods, &ONLY_ISOLATION);
+        let subject = compiled.ok().and_then(|it| it.subjects.get(&1).cloned());
+        subject.is_some_and(|subject| match direction {
+            Direction::Ingress => subject.isolates_ingress,
+            Direction::Egress => subject.isolates_egress,
+        })
+    }
+}
+
+fn documents(store: &PolicyStore, revision: u32) -> Option<PolicySet> {
+    let sources = store.sources(revision).ok()?;
+    let files = sources.files.iter().map(|(path, text)| SourceFile {
+        path: path.as_ref().into(),
+        text: text.clone(),
+    });
+    Some(parse(files.collect()).ok()?.set)
+}
