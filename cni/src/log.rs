@@ -70,6 +70,7 @@ impl CallLog {
         let line = Line {
             fields: shortened(Value::Object(self.fields)),
             phases: Phases(self.timeline.stages()),
+            beside: Phases(self.timeline.beside()),
         };
         // Texts and numbers: there is nothing in it that JSON has no words for.
         serde_json::to_string(&line).unwrap_or_default() + "\n"
@@ -82,10 +83,19 @@ struct Line<'a> {
     fields: Value,
     #[serde(rename = "phasesMs")]
     phases: Phases<'a>,
+    /// What ran on other threads in the meantime, and counts for nothing.
+    #[serde(rename = "besideMs", skip_serializing_if = "Phases::is_empty")]
+    beside: Phases<'a>,
 }
 
 /// In the order in which they ran, which the members of a [`Value`] have not; what ran twice is one.
 struct Phases<'a>(&'a [(&'static str, Duration)]);
+
+impl Phases<'_> {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
 
 impl Serialize for Phases<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

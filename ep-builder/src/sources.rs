@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::header::{EP_CONFIG, NODE_CONFIG, RenderError, Renderer};
+use crate::header::{EP_CONFIG, NODE_CONFIG, RenderError, Renderer, Texts};
 use crate::whole_file::{self, FileError};
 
 /// No source file comes near this; a file that does is not ours.
@@ -118,14 +118,23 @@ fn is_source(path: &Path) -> bool {
     !hidden && path.extension().is_some_and(|e| e == "c" || e == "h")
 }
 
-/// Reads and parses the handlebars templates.
-pub fn read_renderer(root: &Path) -> Result<Renderer, SourceError> {
+/// Reads the handlebars templates.
+pub fn read_templates(root: &Path) -> Result<Texts, SourceError> {
     let read = |name: &str| -> Result<String, SourceError> {
         let path = root.join(format!("{name}.hbs"));
         let bytes = read_source(&path)?;
         String::from_utf8(bytes).map_err(|source| SourceError::Utf8 { path, source })
     };
-    Ok(Renderer::new(&read(EP_CONFIG)?, &read(NODE_CONFIG)?)?)
+    Ok(Texts {
+        ep_config: read(EP_CONFIG)?,
+        node_config: read(NODE_CONFIG)?,
+    })
+}
+
+/// Reads and parses the handlebars templates.
+pub fn read_renderer(root: &Path) -> Result<Renderer, SourceError> {
+    let texts = read_templates(root)?;
+    Ok(Renderer::new(&texts.ep_config, &texts.node_config)?)
 }
 
 /// Why the sources could not be read.

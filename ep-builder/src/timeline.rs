@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 pub struct Timeline {
     since: Instant,
     stages: Vec<(&'static str, Duration)>,
+    beside: Vec<(&'static str, Duration)>,
 }
 
 impl Default for Timeline {
@@ -14,6 +15,7 @@ impl Default for Timeline {
         Self {
             since: Instant::now(),
             stages: Vec::new(),
+            beside: Vec::new(),
         }
     }
 }
@@ -26,6 +28,18 @@ impl Timeline {
         self.since = now;
     }
 
+    /// Takes over the stages of work that ran on another thread meanwhile, and ends the stage that waited for it.
+    pub fn join(&mut self, other: Self, stage: &'static str) {
+        self.beside.extend(other.stages);
+        self.beside.extend(other.beside);
+        self.mark(stage);
+    }
+
+    /// The stages that ran beside those of [`Self::stages`].
+    pub fn beside(&self) -> &[(&'static str, Duration)] {
+        &self.beside
+    }
+
     /// The stages so far.
     pub fn stages(&self) -> &[(&'static str, Duration)] {
         &self.stages
@@ -34,5 +48,31 @@ impl Timeline {
     /// All stages together.
     pub fn total(&self) -> Duration {
         self.stages.iter().map(|(_, time)| *time).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ran_beside_counts_for_nothing() {
+        let names = |stages: &[(&'static str, Duration)]| -> Vec<_> {
+            stages.iter().map(|(name, _)| *name).collect()
+        };
+        let (mut timeline, mut other, mut third) = (
+            Timeline::default(),
+            Timeline::default(),
+            Timeline::default(),
+        );
+        third.mark("c");
+        other.mark("b");
+        other.join(third, "waited");
+        timeline.mark("a");
+        let before = timeline.total();
+        timeline.join(other, "joined");
+        assert_eq!(names(timeline.stages()), ["a", "joined"]);
+        assert_eq!(names(timeline.beside()), ["b", "waited", "c"]);
+        assert!(timeline.total() >= before);
     }
 }

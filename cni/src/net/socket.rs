@@ -4,6 +4,7 @@
 //! whole half of the wiring is one `sendmsg`, and no request waits for a turn of the runtime.
 
 use std::io;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use netlink_packet_route::RouteNetlinkMessage;
@@ -15,9 +16,13 @@ use rtnetlink::packet_core::{
 use rtnetlink::proto::{ConnectionHandle, new_connection};
 use rtnetlink::sys::{AsyncSocket, SocketAddr, protocols::NETLINK_ROUTE};
 use tokio::runtime::{Builder, Runtime};
+use tokio::time::timeout;
 
 use super::error::{NetError, Place, Task};
 
+/// Requests wait for the lock of all links, behind whatever else changes links. An answer that takes longer does
+/// not come: the runtime is told so before it loses its own patience.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// A list that changed while it was sent is asked for again.
 const TRIES: u32 = 10;
 /// `NLMSGERR_ATTR_MSG`, behind the header of the request.
@@ -47,7 +52,10 @@ pub(super) type Answer = Result<Vec<RouteNetlinkMessage>, NetError>;
 
 /// The runtime of a process that talks to the kernel and to nobody else.
 pub(super) fn runtime() -> Result<Runtime, NetError> {
-    let built = Builder::new_current_thread().enable_io().build();
+    let built = Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build();
     built.map_err(|source| NetError::Socket {
         place: Place::Host,
         source,
@@ -148,7 +156,11 @@ impl Socket {
         let kernel = SocketAddr::new(0, 0);
         let stream = self.handle.request_batch(messages, kernel);
         let stream = stream.map_err(|_closed| self.silence())?;
-        Ok(runtime.block_on(stream.collect()))
+        let answers = in_time(runtime, PATIENCE, stream.collect());
+        answers.map_err(|source| NetError::Socket {
+            place: self.place,
+            source,
+        })
     }
 
     /// The end of a request carries a negative error number, or zero.
@@ -179,6 +191,19 @@ impl Socket {
             source: io::Error::new(io::ErrorKind::UnexpectedEof, "the kernel did not answer"),
         }
     }
+}
+
+/// Waits for answers, but not for ever.
+fn in_time<T>(
+    runtime: &Runtime,
+    patience: Duration,
+    answers: impl Future<Output = T>,
+) -> io::Result<T> {
+    let answered = runtime.block_on(async { timeout(patience, answers).await });
+    answered.map_err(|_elapsed| {
+        let text = format!("no answer within {} s", patience.as_secs_f32());
+        io::Error::new(io::ErrorKind::TimedOut, text)
+    })
 }
 
 fn with_flags(request: &Request, flags: u16) -> NetlinkMessage<RouteNetlinkMessage> {
@@ -215,6 +240,15 @@ mod tests {
         let mut bytes = [&head, value].concat();
         bytes.resize(bytes.len().next_multiple_of(4), 0);
         bytes
+    }
+
+    #[test]
+    fn an_answer_that_does_not_come_is_not_waited_for() {
+        let runtime = runtime().unwrap();
+        let never = std::future::pending::<()>();
+        let error = in_time(&runtime, Duration::from_millis(20), never).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(in_time(&runtime, PATIENCE, async { 7 }).unwrap(), 7);
     }
 
     #[test]

@@ -3,11 +3,13 @@
 use std::cell::Cell;
 use std::path::Path;
 
-use ep_builder::builder::Obtained;
+use ep_builder::beside::beside;
+use ep_builder::builder::{Builder, Obtained};
 use ep_builder::endpoint::{Endpoint, EndpointId, Labels, NetworkIds};
 use ep_builder::identity::Identities;
-use ep_builder::lifecycle::Endpoints;
+use ep_builder::lifecycle::{Endpoints, Ready};
 use ep_builder::state::Claim;
+use ep_builder::timeline::Timeline;
 
 use super::addresses::Addresses;
 use super::mac::{self, End, Macs};
@@ -27,7 +29,6 @@ use crate::version::Version;
 struct Wiring<'a> {
     request: &'a Add,
     node: &'a Node,
-    endpoints: Endpoints<'a>,
     addresses: Addresses<'a>,
     wire: Wire<'a>,
     mtu: u32,
@@ -61,26 +62,30 @@ pub(crate) fn add(
     let node = Node::open(request.conf.common.settings.as_deref(), log)?;
     let lock = node.attachments.lock(&request.attachment);
     let _lock = lock.map_err(failures::attachments)?;
-    let builder = node.builder()?;
-    let wire = Wire::open(&netns).map_err(failures::net("wire the pod"))?;
-    let wiring = Wiring {
-        request,
-        node: &node,
-        endpoints: Endpoints::new(&builder, &node.store),
-        addresses: Addresses::for_pod(&node, request, environment),
-        mtu: mtu(request, &wire)?,
-        wire,
-        has_addresses: Cell::new(false),
-    };
-    wiring.clear_leftovers(log)?;
-    // First, so that a compile error leaves no link, no address and no note.
-    let options = &node.settings.endpoint.options;
-    let template = wiring.endpoints.template(options, &mut log.timeline);
-    let template = template.map_err(failures::lifecycle("get the datapath's template"))?;
+    let mut aside = Timeline::default();
+    // Compiling comes before anything is made: an error of it leaves no link, no address and no note.
+    let (found, wiring) = beside(
+        || find_template(&node, &mut aside),
+        || Wiring::begin(request, environment, &node, &netns, log),
+    );
+    log.timeline.join(aside, "template");
+    let wiring = wiring?;
+    let (builder, template) = found?;
+    let endpoints = Endpoints::new(&builder, &node.store);
     wiring.note(Stage::Begun)?;
     wiring
-        .wire_up(template, log)
+        .wire_up(&endpoints, template, log)
         .or_else(|error| wiring.undo(error, log))
+}
+
+/// The template for the pods of this node, with what can make one.
+fn find_template(node: &Node, timeline: &mut Timeline) -> Result<(Builder, Obtained), Failure> {
+    let builder = node.builder()?;
+    timeline.mark("sources");
+    let options = &node.settings.endpoint.options;
+    let template = Endpoints::new(&builder, &node.store).template(options, timeline);
+    let template = template.map_err(failures::lifecycle("get the datapath's template"))?;
+    Ok((builder, template))
 }
 
 fn mtu(request: &Add, wire: &Wire<'_>) -> Result<u32, Failure> {
@@ -93,7 +98,29 @@ fn mtu(request: &Add, wire: &Wire<'_>) -> Result<u32, Failure> {
     }
 }
 
-impl Wiring<'_> {
+impl<'a> Wiring<'a> {
+    /// Opens what the steps need, and clears the ground.
+    fn begin(
+        request: &'a Add,
+        environment: &'a Environment,
+        node: &'a Node,
+        netns: &'a Netns,
+        log: &mut CallLog,
+    ) -> Result<Self, Error> {
+        let wire = Wire::open(netns).map_err(failures::net("wire the pod"))?;
+        let wiring = Self {
+            request,
+            node,
+            addresses: Addresses::for_pod(node, request, environment),
+            mtu: mtu(request, &wire)?,
+            wire,
+            has_addresses: Cell::new(false),
+        };
+        wiring.clear_leftovers(log)?;
+        log.timeline.mark("leftovers");
+        Ok(wiring)
+    }
+
     /// A pod that is wired stays as it is; what a killed ADD left goes.
     fn clear_leftovers(&self, log: &mut CallLog) -> Result<(), Failure> {
         let attachment = &self.request.attachment;
@@ -149,17 +176,19 @@ impl Wiring<'_> {
     }
 
     /// The steps that make something; any of them may fail, and then all are undone.
-    fn wire_up(&self, template: Obtained, log: &mut CallLog) -> Result<Reply, Error> {
-        let named = self.name()?;
+    fn wire_up(
+        &self,
+        endpoints: &Endpoints<'_>,
+        template: Obtained,
+        log: &mut CallLog,
+    ) -> Result<Reply, Error> {
+        let named = self.name(endpoints)?;
         log.timeline.mark("claim");
-        let planned = self.plan()?;
-        log.timeline.mark("addresses");
-        let pair = self.create_pair(named.claim.id(), &planned)?;
-        log.timeline.mark("pair");
+        let (ready, made) = self.prepare_beside(endpoints, template, &named, log);
+        let (planned, pair) = made?;
+        let ready = ready?;
         let endpoint = self.endpoint(&named, &planned, &pair)?;
-        let attached =
-            self.endpoints
-                .attach_first(named.claim, template, &endpoint, &mut log.timeline);
+        let attached = endpoints.attach_first(named.claim, ready, &endpoint, &mut log.timeline);
         let attached = attached.map_err(failures::lifecycle("attach the pod's programs"))?;
         attached
             .notices
@@ -180,12 +209,39 @@ impl Wiring<'_> {
         Ok(planned.reply)
     }
 
+    /// Takes addresses and makes the pair, and has the programs prepared meanwhile, which need neither.
+    fn prepare_beside(
+        &self,
+        endpoints: &Endpoints<'_>,
+        template: Obtained,
+        named: &Named,
+        log: &mut CallLog,
+    ) -> (Result<Ready, Failure>, Result<(Planned, Pair), Error>) {
+        let id = named.claim.id();
+        let mut aside = Timeline::default();
+        let both = beside(
+            || {
+                let ready = endpoints.prepare(template, id, &mut aside);
+                ready.map_err(failures::lifecycle("prepare the pod's programs"))
+            },
+            || {
+                let planned = self.plan()?;
+                log.timeline.mark("addresses");
+                let pair = self.create_pair(id, &planned)?;
+                log.timeline.mark("pair");
+                Ok((planned, pair))
+            },
+        );
+        log.timeline.join(aside, "prepare");
+        both
+    }
+
     /// Who the endpoint is.
-    fn name(&self) -> Result<Named, Failure> {
+    fn name(&self, endpoints: &Endpoints<'_>) -> Result<Named, Failure> {
         let labels = labels::labels(&self.request.arguments, &self.request.conf)?;
         let identities = Identities::open(&self.node.settings.paths.state_dir);
         let identity = identities.and_then(|identities| identities.acquire(&labels));
-        let claim = self.endpoints.claim();
+        let claim = endpoints.claim();
         Ok(Named {
             identity: identity.map_err(failures::identity)?,
             claim: claim.map_err(failures::lifecycle("claim an id for the endpoint"))?,

@@ -73,6 +73,25 @@ fn notice(device: &Device, hook: Hook, priority: u16, filters: &[Filter]) -> Opt
     })
 }
 
+/// What is known of a device before its filters are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ground {
+    /// There was no clsact: nobody had a filter.
+    Fresh,
+    /// Anybody may have filters.
+    Used,
+}
+
+/// Makes a device ready for filters.
+pub fn ground(rtnl: &mut Rtnl, device: &Device) -> Result<Ground, AttachError> {
+    let is_fresh = rtnl.add_clsact(device)?;
+    Ok(if is_fresh {
+        Ground::Fresh
+    } else {
+        Ground::Used
+    })
+}
+
 /// Puts a program on a hook, in the place of the one of ours that is there.
 pub fn attach(
     rtnl: &mut Rtnl,
@@ -80,11 +99,26 @@ pub fn attach(
     hook: Hook,
     program: &Program,
 ) -> Result<Attached, AttachError> {
-    rtnl.add_clsact(device)?;
+    let ground = ground(rtnl, device)?;
+    attach_on(ground, rtnl, device, hook, program)
+}
+
+/// As [`attach`], on a device that is ready. Where nobody had a filter a moment ago, none is looked for before
+/// the first try: our message adds, and fails where somebody was faster.
+pub fn attach_on(
+    ground: Ground,
+    rtnl: &mut Rtnl,
+    device: &Device,
+    hook: Hook,
+    program: &Program,
+) -> Result<Attached, AttachError> {
     let mut tries = TRIES;
     loop {
+        let filters = match ground {
+            Ground::Fresh if tries == TRIES => Vec::new(),
+            _ => rtnl.filters(device, hook)?,
+        };
         tries -= 1;
-        let filters = rtnl.filters(device, hook)?;
         let full = || AttachError::Full {
             device: device.name.clone(),
             direction: hook.direction(),

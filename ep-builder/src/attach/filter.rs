@@ -120,12 +120,21 @@ impl Rtnl {
         Ok(filters.collect())
     }
 
-    /// Adds clsact; one that is there stays as it is.
-    pub(super) fn add_clsact(&mut self, device: &Device) -> Result<(), AttachError> {
-        let message = RouteNetlinkMessage::NewQueueDiscipline(clsact(device));
-        self.request(message, NLM_F_CREATE)
+    /// Adds clsact; one that is there stays as it is. Says whether it is new.
+    pub(super) fn add_clsact(&mut self, device: &Device) -> Result<bool, AttachError> {
+        let message = || RouteNetlinkMessage::NewQueueDiscipline(clsact(device));
+        match self.request(message(), NLM_F_CREATE | NLM_F_EXCL) {
+            Ok(_) => return Ok(true),
+            // Something is there: only without the flag the kernel says whether it is another kind's.
+            Err(Failure::Refused(Refusal {
+                errno: Errno::EEXIST,
+                ..
+            })) => {}
+            Err(failure) => return Err(failure.of(Request::AddClsact, &device.name)),
+        }
+        self.request(message(), NLM_F_CREATE)
             .map_err(|failure| failure.of(Request::AddClsact, &device.name))?;
-        Ok(())
+        Ok(false)
     }
 
     pub(super) fn remove_clsact(&mut self, device: &Device) -> Result<(), AttachError> {

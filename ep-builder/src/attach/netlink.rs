@@ -1,6 +1,8 @@
 //! One socket to the kernel's routing half: requests and their answers.
 
 use std::io;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
 
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage,
@@ -9,6 +11,7 @@ use netlink_packet_core::{
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::bytes::{attributes, text, word};
 use super::error::AttachError;
@@ -19,6 +22,9 @@ const DONE: u16 = 3;
 /// The error's number and the header of the request stand before its attributes.
 const ERROR_ATTRIBUTES: usize = 4 + HEADER;
 const ERROR_TEXT: u16 = 1;
+/// Requests wait for the lock of all links, behind whatever else changes links. An answer that takes longer does
+/// not come, and who called is better told so than left alone.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// A list that changed while it was sent is asked for again.
 const TRIES: u32 = 10;
 
@@ -108,10 +114,32 @@ impl Rtnl {
         Ok(())
     }
 
+    /// Waits until there is something to receive.
+    fn wait(&self, patience: Duration) -> io::Result<()> {
+        let end = Instant::now() + patience;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                let text = format!("no answer within {} s", patience.as_secs_f32());
+                return Err(io::Error::new(io::ErrorKind::TimedOut, text));
+            }
+            // Rounded up: a poll of no time would run in circles.
+            let timeout = left + Duration::from_millis(1);
+            let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
+            let mut sockets = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
+            match poll(&mut sockets, timeout) {
+                Ok(0) | Err(Errno::EINTR) => {}
+                Ok(_) => return Ok(()),
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+    }
+
     /// Receives until the request is acknowledged or its list complete; says whether the list is torn.
     fn receive(&mut self) -> Result<(Answers, bool), Failure> {
         let (mut answers, mut is_torn) = (Vec::new(), false);
         loop {
+            self.wait(PATIENCE)?;
             let (datagram, _) = self.socket.recv_from_full()?;
             let mut rest = datagram.as_slice();
             while let Some(message) = Message::take(&mut rest) {
@@ -165,5 +193,20 @@ impl<'a> Message<'a> {
             errno: Errno::from_raw(code.saturating_neg()),
             detail: words.map(|(_, value)| text(value)).unwrap_or_default(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_does_not_come_is_not_waited_for() {
+        let mut rtnl = Rtnl::open().unwrap();
+        let error = rtnl.wait(Duration::from_millis(20)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        // One that has come is taken.
+        let loopback = rtnl.device("lo").unwrap();
+        assert_eq!(loopback.index, 1);
     }
 }

@@ -128,6 +128,36 @@ impl EndpointView {
         ))
     }
 
+    /// Whether there is an address of each family: IPv4, IPv6.
+    pub(super) fn families(&self) -> (bool, bool) {
+        (self.lxc_ipv4.is_some(), self.lxc_ip.is_some())
+    }
+
+    /// Two endpoints with addresses of these families that differ in all values, and are of the same shape.
+    pub(super) fn samples(
+        prefix: &MapPrefix,
+        shape: &EndpointConfig,
+        (has_ipv4, has_ipv6): (bool, bool),
+    ) -> [Self; 2] {
+        let zero = Facts {
+            id: EndpointId::MIN,
+            ipv4: Some(Ipv4Addr::UNSPECIFIED),
+            ipv6: Some(Ipv6Addr::UNSPECIFIED),
+            node_mac: MacAddr([0; 6]),
+            identity: 0,
+            verdict_log_filter: 0,
+        };
+        [(PLACEHOLDER, "a"), (zero, "")].map(|(facts, text)| {
+            let facts = Facts {
+                ipv4: facts.ipv4.filter(|_| has_ipv4),
+                ipv6: facts.ipv6.filter(|_| has_ipv6),
+                ..facts
+            };
+            let [envelope, container] = [text; 2].map(str::to_owned);
+            Self::new(prefix, shape, &facts, envelope, container, Vec::new())
+        })
+    }
+
     fn new(
         prefix: &MapPrefix,
         shape: &EndpointConfig,

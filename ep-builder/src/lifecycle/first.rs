@@ -1,16 +1,25 @@
 //! The first generation of an endpoint, in the order in which a pod is wired: the template while nothing
 //! has changed yet, then an id, and the programs once there is a device.
 
-use super::{Endpoints, InForce, LifecycleError};
+use super::{Endpoints, InForce, LifecycleError, target};
+use crate::attach::Device;
 use crate::builder::Obtained;
 use crate::endpoint::{Endpoint, EndpointId};
-use crate::load;
+use crate::load::{self, Prepared, Target};
 use crate::options::EndpointOptions;
+use crate::patch::EndpointObject;
 use crate::state::Claim;
 use crate::timeline::Timeline;
 
 /// As many ids with pins of the dead in a row mean that something else is wrong.
 const CLAIMS: usize = 16;
+
+/// A template with all of the load that needs no device.
+#[derive(Debug)]
+pub struct Ready {
+    template: Obtained,
+    prepared: Prepared,
+}
 
 impl Endpoints<'_> {
     /// The template for endpoints with these options: the one step that may take long, and may fail for
@@ -49,17 +58,35 @@ impl Endpoints<'_> {
         })
     }
 
+    /// Prepares the first generation of an endpoint, while its device is in the making. It changes nothing of
+    /// the endpoint's.
+    pub fn prepare(
+        &self,
+        mut template: Obtained,
+        id: EndpointId,
+        timeline: &mut Timeline,
+    ) -> Result<Ready, LifecycleError> {
+        template.entry.template.name(id);
+        let target = target(self.builder.settings(), id, "");
+        let prepared = Prepared::new(template.entry.template.bytes(), &target, timeline)?;
+        Ok(Ready { template, prepared })
+    }
+
     /// Loads and attaches the first generation of an endpoint whose id was claimed. If anything refuses,
     /// the id is given back and the kernel is as before.
     pub fn attach_first(
         &self,
         claim: Claim,
-        template: Obtained,
+        ready: Ready,
         endpoint: &Endpoint,
         timeline: &mut Timeline,
     ) -> Result<InForce, LifecycleError> {
-        let built = self.builder.assemble(template, endpoint, timeline)?;
-        self.switch(claim.begin()?, endpoint, built, timeline)
+        let built = self.builder.assemble(ready.template, endpoint, timeline)?;
+        let load =
+            |object: &EndpointObject, target: &Target, device: &Device, timeline: &mut Timeline| {
+                ready.prepared.load(object, target, device, timeline)
+            };
+        self.switch_by(claim.begin()?, endpoint, built, load, timeline)
     }
 
     fn has_pins(&self, id: EndpointId) -> bool {

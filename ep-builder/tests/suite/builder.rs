@@ -7,6 +7,7 @@ use ep_builder::builder::{Built, Origin};
 use ep_builder::cache::Bundle;
 use ep_builder::elf::Content;
 use ep_builder::endpoint::{EndpointId, EndpointValues};
+use ep_builder::object::Loadable;
 use ep_builder::patch::Template;
 use ep_builder::sources::Sources;
 use ep_builder::timeline::Timeline;
@@ -61,6 +62,28 @@ fn patch_changes_the_listed_places_and_nothing_else() {
     );
     assert_eq!(content.constants["SECLABEL_NB"], 12022_u32.to_be_bytes());
     assert_eq!(content.constants["LXC_IFINDEX"], 19_u32.to_le_bytes());
+}
+
+/// What a load prepares before the other values are known is what it would read when they are.
+#[test]
+fn a_template_that_is_named_reads_as_the_object_but_for_its_data() {
+    need!(Need::Tool("clang"));
+    let node = Node::new();
+    let builder = node.builder();
+    let mut endpoint = endpoint_2665();
+    let shape = builder.shape_of(&endpoint.options);
+    let template = builder.template(&shape, &mut Timeline::default());
+    let mut template = template.unwrap().entry.template;
+    for id in [EndpointId::MIN, 2665, EndpointId::MAX] {
+        endpoint.id = EndpointId::new(id).unwrap();
+        template.name(endpoint.id);
+        let named = Loadable::parse(template.bytes()).unwrap();
+        let object = template.patch(&EndpointValues::of(&endpoint));
+        let whole = Loadable::parse(object.bytes()).unwrap();
+        assert_ne!(named, whole, "its constants are the template's");
+        assert_eq!(named.with_data_of(object.bytes()).unwrap(), whole);
+        assert!(whole.with_data_of(&object.bytes()[..64]).is_err());
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ use weir_tests::need::Need;
 
 use crate::common::{Node, endpoint_2665};
 
-fn any_endpoint() -> impl Strategy<Value = Endpoint> {
+pub(crate) fn any_endpoint() -> impl Strategy<Value = Endpoint> {
     let addresses = (
         proptest::option::of(any::<u32>().prop_map(Ipv4Addr::from)),
         proptest::option::of(any::<u128>().prop_map(Ipv6Addr::from)),

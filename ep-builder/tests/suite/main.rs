@@ -16,3 +16,5 @@ mod header;
 mod hostile_text;
 #[cfg(test)]
 mod key;
+#[cfg(test)]
+mod memory;

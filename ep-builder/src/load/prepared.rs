@@ -1,0 +1,71 @@
+//! The first half of a load: what needs no device and no address.
+//!
+//! Whoever wires a pod knows its id before it has made a link, and the kernel takes its time for that. Meanwhile
+//! the object is read, its types are loaded and the maps of the node are opened. Nothing that is made here bears
+//! the endpoint's name, so nothing has to be undone: without the second half only the node's own maps stay.
+
+use super::Target;
+use super::bpffs;
+use super::constants;
+use super::datapath::{Datapath, Tails, complete};
+use super::error::LoadError;
+use super::maps::MapSet;
+use crate::attach::Device;
+use crate::bpf::LoadedBtf;
+use crate::object::Loadable;
+use crate::patch::EndpointObject;
+use crate::timeline::Timeline;
+
+/// An object whose constants are still the template's.
+#[derive(Debug)]
+pub struct Prepared {
+    object: Loadable,
+    btf: LoadedBtf,
+    shared: MapSet,
+}
+
+impl Prepared {
+    /// Reads `bytes`, a template that has the endpoint's id in its names, and opens what it shares with others.
+    pub fn new(bytes: &[u8], target: &Target, timeline: &mut Timeline) -> Result<Self, LoadError> {
+        let id = target.id.get();
+        let object = Loadable::parse(bytes).map_err(|source| LoadError::Object { id, source })?;
+        complete(&object)?;
+        timeline.mark("parse");
+        let btf = LoadedBtf::load(&object.types)?;
+        timeline.mark("types");
+        bpffs::ready(&target.bpffs_dir)?;
+        let shared = MapSet::shared(&object, &target.pins())?;
+        timeline.mark("maps");
+        Ok(Self {
+            object,
+            btf,
+            shared,
+        })
+    }
+
+    /// The second half: loads `finished`, the same object with the endpoint's constants, for its device.
+    pub fn load(
+        self,
+        finished: &EndpointObject,
+        target: &Target,
+        device: &Device,
+        timeline: &mut Timeline,
+    ) -> Result<Datapath, LoadError> {
+        let id = target.id.get();
+        let bytes = finished.bytes();
+        let object = self.object.with_data_of(bytes);
+        let object = object.map_err(|source| LoadError::Object { id, source })?;
+        debug_assert_eq!(Loadable::parse(bytes).ok().as_ref(), Some(&object));
+        constants::check(bytes, &object, target, Some(device))?;
+        let pins = target.pins();
+        let maps = self.shared.with_own(&object, &pins)?;
+        let mut datapath = Datapath::of(maps, pins);
+        match datapath.fill_with(&object, &self.btf, id, Tails::Shared, timeline) {
+            Ok(()) => Ok(datapath),
+            Err(error) => {
+                datapath.abandon();
+                Err(error)
+            }
+        }
+    }
+}
