@@ -5,6 +5,12 @@
 #[cfg(test)]
 mod bpf;
 #[cfg(test)]
+mod diff;
+#[cfg(test)]
+mod doctor;
+#[cfg(test)]
+mod explain;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod filters;
@@ -15,10 +21,24 @@ mod node;
 #[cfg(test)]
 mod pod;
 #[cfg(test)]
+mod policy;
+#[cfg(test)]
+mod policy_identity;
+#[cfg(test)]
+mod policy_killed;
+#[cfg(test)]
+mod regenerate;
+#[cfg(test)]
+mod regenerate_policy;
+#[cfg(test)]
 mod replace;
+#[cfg(test)]
+mod resize;
 #[cfg(test)]
 mod sharing;
 #[cfg(test)]
 mod traffic;
 #[cfg(test)]
 mod undo;
+#[cfg(test)]
+mod upgrade;

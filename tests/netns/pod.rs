@@ -118,7 +118,8 @@ impl Pod {
         let pins = self.target.pins();
         let policy = map(&pins, &pins.policy_name());
         for direction in [1_u8, 2] {
-            let mut key = [40_u32.to_ne_bytes(), [0; 4], [direction, 0, 0, 0]].concat();
+            // Revision and identity, which are 0 and fixed.
+            let mut key = [72_u32.to_ne_bytes(), [0; 4], [0; 4], [direction, 0, 0, 0]].concat();
             key.resize(size(policy.shape().key_size), 0);
             let value = vec![0; size(policy.shape().value_size)];
             policy.update(&key, &value, Update::Any).unwrap();

@@ -31,13 +31,22 @@ pub(crate) fn udp_during<T>(
 ) -> (Count, T) {
     let server = to.inside(|| UdpSocket::bind((to.addresses()[family], 0)).unwrap());
     let client = from.inside(|| UdpSocket::bind((from.addresses()[family], 0)).unwrap());
+    udp_between(&client, &server, meanwhile)
+}
+
+/// As [`udp_during`], between these sockets.
+pub(crate) fn udp_between<T>(
+    client: &UdpSocket,
+    server: &UdpSocket,
+    meanwhile: impl FnOnce() -> T,
+) -> (Count, T) {
     let address = server.local_addr().unwrap();
     server.set_read_timeout(Some(TICK)).unwrap();
     client.set_read_timeout(Some(PATIENCE)).unwrap();
     let (enough, closed) = (AtomicBool::new(false), AtomicBool::new(false));
     thread::scope(|scope| {
-        scope.spawn(|| echo(&server, &closed));
-        let client = scope.spawn(|| ask(&client, address, &enough));
+        scope.spawn(|| echo(server, &closed));
+        let client = scope.spawn(|| ask(client, address, &enough));
         let result = meanwhile();
         enough.store(true, Ordering::Relaxed);
         let count = client.join().unwrap();

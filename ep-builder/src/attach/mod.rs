@@ -10,6 +10,7 @@ mod device;
 mod error;
 mod filter;
 mod netlink;
+mod occupant;
 mod peer;
 mod tcx;
 
@@ -17,11 +18,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use classic::{Attached, attach, detach, filter_program};
+pub use classic::{Attached, Ground, attach, attach_on, detach, filter_program, ground};
 pub use device::Device;
 pub use error::{AttachError, Request};
 pub use filter::Filter;
 pub use netlink::Rtnl;
+pub use occupant::{Holder, Occupant, Standing, Suspect, listed};
 pub use tcx::{LinkPin, attach_link, detach_link, linked_program};
 
 use crate::bpf::TcxHook;

@@ -1,9 +1,11 @@
 //! Why an endpoint could not be changed.
 
+use super::labels::LabelError;
 use crate::endpoint::EndpointId;
 use crate::error::Error;
 use crate::load::LoadError;
 use crate::maps::MapsError;
+use crate::policy::EnforceError;
 use crate::state::StateError;
 
 /// Why an endpoint was not attached, regenerated, rolled back or deleted. The variant names the stage.
@@ -44,6 +46,18 @@ pub enum LifecycleError {
     /// The shared maps.
     #[error(transparent)]
     Maps(#[from] MapsError),
+    /// The policy of the endpoint.
+    #[error(transparent)]
+    Policy(Box<EnforceError>),
+    /// Its labels.
+    #[error(transparent)]
+    Labels(#[from] LabelError),
+}
+
+impl From<EnforceError> for LifecycleError {
+    fn from(error: EnforceError) -> Self {
+        Self::Policy(Box::new(error))
+    }
 }
 
 impl LifecycleError {
@@ -52,14 +66,20 @@ impl LifecycleError {
         matches!(self, Self::Load(LoadError::NoBpffs { .. }))
     }
 
+    /// Whether a policy was put in force, and only what comes behind that failed.
+    pub(super) fn is_unsettled(&self) -> bool {
+        matches!(self, Self::Policy(error) if matches!(**error, EnforceError::Unsettled { .. }))
+    }
+
     /// What to do, where the message does not say it.
     pub fn advice(&self) -> Option<&'static str> {
         match self {
-            Self::Taken { .. } | Self::Haunted { .. } => None,
+            Self::Taken { .. } | Self::Haunted { .. } | Self::Labels(_) => None,
             Self::Build(error) => error.advice(),
             Self::State(error) => error.advice(),
             Self::Load(error) => error.advice(),
             Self::Maps(error) => error.advice(),
+            Self::Policy(error) => error.advice(),
         }
     }
 }

@@ -2,10 +2,13 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::Duration;
 
 use super::introduce::addresses;
+use super::running::{Placed, Running};
 use super::{LifecycleError, target};
-use crate::attach::{self, AttachError, AttachMode, Device, Filter, Hook, Rtnl};
+use crate::attach::{AttachError, Hook, Occupant, Rtnl, Standing, Suspect, listed};
 use crate::endpoint::{Endpoint, EndpointId};
 use crate::load::{LoadError, Target};
 use crate::maps::{MapName, Maps, MapsError};
@@ -32,14 +35,44 @@ pub enum Fault {
         expected: u32,
     },
     /// A hook without our program.
-    #[error("{hook} is not on the {direction} of {device}, where there is {instead}", direction = hook.direction())]
+    #[error("{hook} is not on the {direction} of {device}, where there is {there}", direction = hook.direction(), there = or_nobody(instead))]
     NotAttached {
         /// The hook.
         hook: Hook,
         /// The device.
         device: String,
+        /// Who is there.
+        instead: Vec<Occupant>,
+    },
+    /// Somebody sees packets first, and may let them pass unjudged.
+    #[error("{hook} is on the {direction} of {device} behind {who}, which is not ours", direction = hook.direction(), who = listed(before))]
+    Preceded {
+        /// The hook.
+        hook: Hook,
+        /// The device.
+        device: String,
+        /// Who is asked first.
+        before: Vec<Occupant>,
+    },
+    /// A place of ours has a program that is not of the generation in force.
+    #[error("{place} is {}, which was not loaded together with the endpoint's other programs", found.as_deref().map_or("a program that is gone".to_owned(), Suspect::to_string))]
+    OtherProgram {
+        /// The place, in words.
+        place: String,
         /// What is there.
-        instead: String,
+        found: Option<Box<Suspect>>,
+    },
+    /// A pin that leads to another map than the programs use: what is written there does not reach them.
+    #[error("{} is map {pinned}, and the programs of endpoint {id} use {}", pin.display(), used.map_or("another one".to_owned(), |id| format!("map {id}")))]
+    OtherMap {
+        /// The endpoint.
+        id: EndpointId,
+        /// The pin.
+        pin: PathBuf,
+        /// The number of the map that is pinned.
+        pinned: u32,
+        /// The number of the one in use, where it is known.
+        used: Option<u32>,
     },
     /// A pin.
     #[error("{} is gone", .0.display())]
@@ -78,23 +111,85 @@ pub enum Fault {
     },
 }
 
+impl Fault {
+    /// Whether only entries of maps are wrong: then no program has to be touched.
+    pub fn is_in_entries(&self) -> bool {
+        matches!(
+            self,
+            Self::NotIntroduced { .. } | Self::OtherIdentity { .. }
+        )
+    }
+
+    /// Whether it is somebody else's doing that is left alone: no regeneration changes it.
+    pub fn is_left_alone(&self) -> bool {
+        matches!(self, Self::Preceded { .. })
+    }
+
+    /// What to do about it.
+    pub fn advice(&self, id: EndpointId) -> String {
+        match self {
+            Self::NoDevice(_) => {
+                "let the runtime replace the pod, or remove the endpoint: `weir endpoint delete`"
+                    .to_owned()
+            }
+            Self::Preceded { device, .. } => format!(
+                "whoever put it there knows what for; `tc filter show dev {device} ingress` (or egress) shows it, `tc filter del` removes it"
+            ),
+            _ => format!("`weir endpoint regenerate {id}` puts it back"),
+        }
+    }
+}
+
+fn or_nobody(occupants: &[Occupant]) -> String {
+    match occupants {
+        [] => "no filter".to_owned(),
+        some => listed(some),
+    }
+}
+
+/// A generation that is just coming into force looks like one that somebody meddled with: a fault must
+/// outlast the time that a switch takes.
+const SWITCH: Duration = Duration::from_millis(20);
+const LOOKS: usize = 3;
+
 /// Looks for the first fault of an endpoint. Changes nothing.
 pub fn first_fault(
     settings: &Settings,
     endpoint: &Endpoint,
 ) -> Result<Option<Fault>, LifecycleError> {
+    for _ in 1..LOOKS {
+        match look(settings, endpoint) {
+            Ok(None) => return Ok(None),
+            // A program went away between two looks, or the fault may.
+            Ok(Some(_)) | Err(LifecycleError::Load(_)) => sleep(SWITCH),
+            Err(error) => return Err(error),
+        }
+    }
+    look(settings, endpoint)
+}
+
+fn look(settings: &Settings, endpoint: &Endpoint) -> Result<Option<Fault>, LifecycleError> {
     let target = target(settings, endpoint.id, &endpoint.host_ifname);
     let maps = Maps::new(&target.bpffs_dir, &target.prefix);
-    if let Some(fault) = on_device(&target, endpoint.host_ifindex).map_err(LoadError::from)? {
-        return Ok(Some(fault));
-    }
+    let mut places = Vec::new();
+    let on_device = on_device(&target, endpoint.host_ifindex, &mut places);
+    let preceded = match on_device.map_err(LoadError::from)? {
+        Some(fault) if !fault.is_left_alone() => return Ok(Some(fault)),
+        // Told only where nothing is wrong that can be put right.
+        preceded => preceded,
+    };
     for map in [MapName::Policy(endpoint.id), MapName::Calls(endpoint.id)] {
         let pin = maps.pin(map);
         if pin.symlink_metadata().is_err() {
             return Ok(Some(Fault::NoPin(pin)));
         }
     }
-    in_maps(&maps, endpoint).or_else(missing_map)
+    let in_programs = in_programs(&maps, endpoint.id, places);
+    let fault = in_programs.and_then(|fault| match fault {
+        None => in_maps(&maps, endpoint),
+        some => Ok(some),
+    });
+    Ok(fault.or_else(missing_map)?.or(preceded))
 }
 
 /// A shared map that is gone is a fault like any other.
@@ -105,7 +200,11 @@ fn missing_map(error: LifecycleError) -> Result<Option<Fault>, LifecycleError> {
     }
 }
 
-fn on_device(target: &Target, expected: u32) -> Result<Option<Fault>, AttachError> {
+fn on_device(
+    target: &Target,
+    expected: u32,
+    places: &mut Vec<Placed>,
+) -> Result<Option<Fault>, AttachError> {
     let mut rtnl = Rtnl::open()?;
     let device = match rtnl.device(&target.device) {
         Ok(device) => device,
@@ -120,70 +219,72 @@ fn on_device(target: &Target, expected: u32) -> Result<Option<Fault>, AttachErro
             expected,
         }));
     }
+    let mut preceded = None;
     for hook in Hook::ALL {
-        if let Some(instead) = instead_of_ours(&mut rtnl, target, &device, hook)? {
-            return Ok(Some(Fault::NotAttached {
+        let link = target.pins().link(hook);
+        let standing = Standing::look(&mut rtnl, &device, hook, target.mode, &link)?;
+        let name = device.name.clone();
+        match standing.ours {
+            None => {
+                return Ok(Some(Fault::NotAttached {
+                    hook,
+                    device: name,
+                    instead: standing.before,
+                }));
+            }
+            Some(id) => places.push(Placed {
+                place: format!("{hook} on the {} of {name}", hook.direction()),
+                id,
+            }),
+        }
+        if !standing.before.is_empty() && preceded.is_none() {
+            preceded = Some(Fault::Preceded {
                 hook,
-                device: device.name,
-                instead,
-            }));
+                device: name,
+                before: standing.before,
+            });
         }
     }
-    Ok(None)
+    Ok(preceded)
 }
 
-/// What stands on a hook if our program does not.
-fn instead_of_ours(
-    rtnl: &mut Rtnl,
-    target: &Target,
-    device: &Device,
-    hook: Hook,
-) -> Result<Option<String>, AttachError> {
-    match target.mode {
-        AttachMode::Tc => {
-            let filters = rtnl.filters(device, hook)?;
-            let is_ours = |filter: &Filter| filter.is_ours() && filter.program_id.is_some();
-            Ok((!filters.iter().any(is_ours)).then(|| names(&filters)))
-        }
-        AttachMode::Tcx => {
-            let linked = attach::linked_program(&target.pins().link(hook))?;
-            Ok(linked.is_none().then(|| "no link of ours".to_owned()))
-        }
-    }
-}
-
-fn names(filters: &[Filter]) -> String {
-    let others: Vec<_> = filters
-        .iter()
-        .filter(|filter| filter.handle != 0)
-        .map(|filter| {
-            let program = filter
-                .program_id
-                .map_or(String::new(), |id| format!(", program {id}"));
-            format!(
-                "{} {:?} at priority {}{program}",
-                filter.kind, filter.name, filter.priority
-            )
-        })
-        .collect();
-    if others.is_empty() {
-        "no filter".to_owned()
-    } else {
-        others.join("; ")
-    }
-}
-
-fn in_maps(maps: &Maps, endpoint: &Endpoint) -> Result<Option<Fault>, LifecycleError> {
-    let id = endpoint.id;
+/// Whether the programs came together, and use the maps that are pinned.
+fn in_programs(
+    maps: &Maps,
+    id: EndpointId,
+    mut places: Vec<Placed>,
+) -> Result<Option<Fault>, LifecycleError> {
     for (programs, map) in [
         (maps.call_policy()?, MapName::CallPolicy),
         (maps.verdicts()?, MapName::Verdict),
     ] {
-        if programs.get(id.get().into())?.is_none() {
-            let map = maps.pin(map);
+        let map = maps.pin(map);
+        let Some(program) = programs.get(id.get().into())? else {
             return Ok(Some(Fault::NoPolicyProgram { id, map }));
-        }
+        };
+        places.push(Placed {
+            place: format!("place {id} of {}", map.display()),
+            id: program,
+        });
     }
+    let running = Running::look(maps, id, places)?;
+    if let Some(stranger) = running.stranger() {
+        return Ok(Some(Fault::OtherProgram {
+            place: stranger.place.clone(),
+            found: Suspect::of(stranger.id).map(Box::new),
+        }));
+    }
+    let other = running.other_map(maps, id)?;
+    Ok(other.map(|other| Fault::OtherMap {
+        id,
+        pin: maps.pin(other.name),
+        pinned: other.pinned,
+        used: other.used,
+    }))
+}
+
+fn in_maps(maps: &Maps, endpoint: &Endpoint) -> Result<Option<Fault>, LifecycleError> {
+    let id = endpoint.id;
     let (endpoints, ipcache) = (maps.endpoints()?, maps.ipcache()?);
     for address in addresses(endpoint) {
         let found = endpoints.get(address)?.map(|endpoint| endpoint.lxc_id);

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use super::LifecycleError;
-use crate::endpoint::{Endpoint, EndpointId};
-use crate::maps::{Decision, Direction, LocalEndpoint, Maps, Peer, Prefix, Rule, Traffic};
+use crate::endpoint::Endpoint;
+use crate::maps::{LocalEndpoint, Maps, Peer, Prefix};
 
 /// Says who has the endpoint's addresses. Entries are written whole: one that is there is replaced.
 pub(super) fn introduce(maps: &Maps, endpoint: &Endpoint) -> Result<(), LifecycleError> {
@@ -32,25 +32,4 @@ pub(super) fn addresses(endpoint: &Endpoint) -> Vec<IpAddr> {
     ipv4.into_iter()
         .chain(endpoint.ipv6.map(IpAddr::V6))
         .collect()
-}
-
-/// An endpoint that no policy selects admits everything: two rules say so. The datapath itself denies what
-/// no rule allows, so a map that lost its rules lets nothing in; hence this is for new endpoints only.
-pub(super) fn admit_all(maps: &Maps, id: EndpointId) -> Result<(), LifecycleError> {
-    let mut policy = maps.policy(id)?;
-    for direction in [Direction::Ingress, Direction::Egress] {
-        let any = Rule {
-            identity: 0,
-            direction,
-            traffic: Traffic::Any,
-        };
-        policy.insert(
-            &any,
-            Decision {
-                deny: false,
-                rule: 0,
-            },
-        )?;
-    }
-    Ok(())
 }

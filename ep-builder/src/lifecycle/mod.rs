@@ -5,25 +5,36 @@
 //! live folder. If anything refuses, the old generation goes on, in the kernel and on disk, and the new one
 //! is kept in `_next_fail` with the reason.
 
+mod agree;
 mod error;
 mod first;
 mod health;
 mod introduce;
+mod labels;
+mod levels;
+mod relabel;
 mod removal;
+mod repair;
+mod resize;
+mod running;
+mod switch;
 
 pub use error::LifecycleError;
+pub use first::Ready;
 pub use health::{Fault, first_fault};
-pub use removal::{Deleted, Removal, Traces};
+pub use labels::{LabelChange, LabelError};
+pub use levels::{Assessed, Level, Need, Renewed};
+pub use removal::{Deleted, Removal, Traces, pins};
 
 use crate::attach::Rtnl;
-use crate::builder::{Builder, Built};
+use crate::builder::Builder;
 use crate::endpoint::{Endpoint, EndpointId};
 use crate::error::chain;
 use crate::load::{self, Installed, LoadError, Retired, Target};
 use crate::maps::{Maps, MapsError};
 use crate::patch::EndpointObject;
 use crate::settings::Settings;
-use crate::state::{EndpointRecord, Next, StateError, Store};
+use crate::state::{EndpointRecord, StateError, Store};
 use crate::timeline::Timeline;
 use introduce::introduce;
 
@@ -67,7 +78,12 @@ impl<'a> Endpoints<'a> {
     ) -> Result<InForce, LifecycleError> {
         let endpoint = with_device_facts(endpoint)?;
         self.refuse_other_owner(&endpoint)?;
-        self.replace(&endpoint, timeline)
+        match self.store.read(endpoint.id) {
+            Ok(live) if !is_labelled_as(&live.record.endpoint, &endpoint) => {
+                self.relabel(&endpoint, timeline)
+            }
+            _ => self.replace(&endpoint, timeline),
+        }
     }
 
     /// Builds and loads a new generation of an endpoint from what is on disk about it.
@@ -97,18 +113,36 @@ impl<'a> Endpoints<'a> {
         id: EndpointId,
         timeline: &mut Timeline,
     ) -> Result<u64, LifecycleError> {
+        let before = self.store.read(id).map(|live| live.record.endpoint);
         // Holds the endpoint's lock until disk and kernel agree again.
         let rolled_back = self.store.rollback(id)?;
         let generation = rolled_back.generation;
-        match self.install_live(id, timeline) {
-            Ok(retired) => {
+        let mut installed = None;
+        let mut install = || {
+            installed = Some(self.install_live(id, timeline)?);
+            Ok(())
+        };
+        let now = self.store.read(id)?.record.endpoint;
+        let in_force = match before {
+            // Its policy was made for other labels.
+            Ok(before) if !is_labelled_as(&before, &now) => {
+                self.enforcement().relabel(&now, &mut install)
+            }
+            _ => install(),
+        };
+        match in_force {
+            Ok(()) => {
                 drop(rolled_back);
-                Retired::after_grace([retired]);
+                Retired::after_grace(installed);
                 Ok(generation)
             }
             Err(error) => {
                 // On disk as in the kernel: what was live is live.
                 rolled_back.undo()?;
+                if installed.is_some() {
+                    Retired::after_grace(installed);
+                    Retired::after_grace([self.install_live(id, timeline)?]);
+                }
                 Err(error)
             }
         }
@@ -159,62 +193,6 @@ impl<'a> Endpoints<'a> {
         self.switch(next, endpoint, built, timeline)
     }
 
-    fn switch(
-        &self,
-        next: Next,
-        endpoint: &Endpoint,
-        built: Built,
-        timeline: &mut Timeline,
-    ) -> Result<InForce, LifecycleError> {
-        let policy = self
-            .store
-            .read(endpoint.id)
-            .map(|live| live.record.policy)
-            .unwrap_or_default();
-        let record = EndpointRecord::new(endpoint.clone(), Some(built.key), policy);
-        let written = next.write(built.object.bytes(), &built.header, record)?;
-        timeline.mark("write");
-        let installed = match self.put_in_force(&built.object, endpoint, timeline) {
-            Ok(installed) => installed,
-            Err(error) => {
-                written.fail(&log_of(&error))?;
-                return Err(error);
-            }
-        };
-        let committed = written.commit()?;
-        timeline.mark("commit");
-        let mut notices = built.notices;
-        notices.extend_from_slice(installed.notices());
-        notices.extend(committed.untidied.map(|error| chain(&error)));
-        Ok(InForce {
-            record: committed.record,
-            installed,
-            notices,
-        })
-    }
-
-    /// Loaded first, then known to others and given its policy, and only then met by packets.
-    fn put_in_force(
-        &self,
-        object: &EndpointObject,
-        endpoint: &Endpoint,
-        timeline: &mut Timeline,
-    ) -> Result<Installed, LifecycleError> {
-        let target = self.target(endpoint);
-        let mut rtnl = Rtnl::open().map_err(LoadError::from)?;
-        let device = rtnl.device(&target.device).map_err(LoadError::from)?;
-        let new = self.is_new(endpoint.id)?;
-        let datapath = load::load(object, &target, &device, timeline)?;
-        if new && let Err(error) = introduce::admit_all(&self.maps, endpoint.id) {
-            datapath.abandon();
-            return Err(error);
-        }
-        let installed = datapath.put_in_force(&target, device, &mut rtnl, timeline)?;
-        introduce(&self.maps, endpoint)?;
-        timeline.mark("introduce");
-        Ok(installed)
-    }
-
     /// Whether no policy of this endpoint stands anywhere. A map without rules is a policy: it denies all.
     fn is_new(&self, id: EndpointId) -> Result<bool, LifecycleError> {
         let never_built = matches!(
@@ -253,6 +231,11 @@ fn target(settings: &Settings, id: EndpointId, device: &str) -> Target {
         bpffs_dir: settings.paths.bpffs_dir.clone(),
         prefix: settings.node.map_prefix.clone(),
     }
+}
+
+/// Whether one has the identity and the labels of the other.
+fn is_labelled_as(one: &Endpoint, other: &Endpoint) -> bool {
+    (one.identity, &one.labels) == (other.identity, &other.labels)
 }
 
 /// The kernel knows the device's number best: a description may be older than the device.

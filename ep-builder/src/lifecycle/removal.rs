@@ -186,7 +186,7 @@ impl<'a> Removal<'a> {
     }
 
     fn pins(&self, id: EndpointId) -> Pins {
-        target(self.settings, id, "").pins()
+        pins(self.settings, id)
     }
 
     /// In an order that can be killed and repeated: no packet passes any more, then who it was, and last,
@@ -207,6 +207,9 @@ impl<'a> Removal<'a> {
         let addresses: Vec<_> = traces.addresses.iter().copied().collect();
         deleted.kernel = load::forget(&target, &addresses)?;
         deleted.kernel.programs = programs;
+        if let Some(mut revisions) = present(self.maps.policy_revisions())? {
+            revisions.set(traces.id, 0)?;
+        }
         Ok(deleted)
     }
 
@@ -244,6 +247,11 @@ impl<'a> Removal<'a> {
         }
         Ok(forgotten)
     }
+}
+
+/// Where the pins of an endpoint are.
+pub fn pins(settings: &Settings, id: EndpointId) -> Pins {
+    target(settings, id, "").pins()
 }
 
 /// A map that is not there has nothing to remove.

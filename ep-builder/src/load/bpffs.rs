@@ -9,6 +9,7 @@ use nix::sys::statfs::{BPF_FS_MAGIC, FsType, SYSFS_MAGIC, TMPFS_MAGIC, statfs};
 use super::error::LoadError;
 use crate::attach::Hook;
 use crate::endpoint::EndpointId;
+use crate::maps::MapName;
 use crate::shape::MapPrefix;
 use crate::whole_file::FileError;
 
@@ -97,6 +98,11 @@ impl Pins {
     /// The pin of a map.
     pub fn of(&self, map: &str) -> PathBuf {
         self.dir.join(map)
+    }
+
+    /// Which map of ours this is; none if it is another's.
+    pub(super) fn map(&self, name: &str) -> Option<MapName> {
+        MapName::parse(&self.prefix, name)
     }
 
     fn own_name(&self, what: &str) -> String {

@@ -4,6 +4,7 @@ use super::Target;
 use super::bpffs::{self, Pins};
 use super::constants;
 use super::error::LoadError;
+use super::fits;
 use super::maps::{MapSet, shape};
 use super::programs::{self, Loaded};
 use super::tails;
@@ -89,16 +90,11 @@ impl Datapath {
         let object = Loadable::parse(bytes).map_err(|source| LoadError::Object { id, source })?;
         constants::check(bytes, &object, target, device)?;
         complete(&object)?;
+        let pins = target.pins();
+        fits::check(&object, &pins, &[POLICY, VERDICT])?;
         timeline.mark("parse");
         bpffs::ready(&target.bpffs_dir)?;
-        let pins = target.pins();
-        let mut datapath = Self {
-            maps: MapSet::open(&object, &pins)?,
-            pins,
-            programs: Vec::new(),
-            tails: Vec::new(),
-            is_shared: false,
-        };
+        let mut datapath = Self::of(MapSet::open(&object, &pins)?, pins);
         timeline.mark("maps");
         match datapath.fill(&object, id, tails, timeline) {
             Ok(()) => Ok(datapath),
@@ -109,28 +105,50 @@ impl Datapath {
         }
     }
 
-    fn fill(
+    /// One without programs yet.
+    pub(super) fn of(maps: MapSet, pins: Pins) -> Self {
+        Self {
+            maps,
+            pins,
+            programs: Vec::new(),
+            tails: Vec::new(),
+            is_shared: false,
+        }
+    }
+
+    pub(super) fn fill(
         &mut self,
         object: &Loadable,
         id: u16,
         wanted: Tails,
         timeline: &mut Timeline,
     ) -> Result<(), LoadError> {
-        self.maps.add_data(object)?;
-        timeline.mark("constants");
         let btf = LoadedBtf::load(&object.types)?;
         timeline.mark("types");
+        self.fill_with(object, &btf, id, wanted, timeline)
+    }
+
+    pub(super) fn fill_with(
+        &mut self,
+        object: &Loadable,
+        btf: &LoadedBtf,
+        id: u16,
+        wanted: Tails,
+        timeline: &mut Timeline,
+    ) -> Result<(), LoadError> {
+        self.maps.add_data(object)?;
+        timeline.mark("constants");
         let shared = match wanted {
             Tails::Shared => tails::shared_pin(object, &self.maps, &self.pins)?,
             Tails::Own => None,
         };
         match shared {
-            Some(pin) => self.share_tails(object, &btf, id, &pin)?,
-            None => self.load_tails(object, &btf, id)?,
+            Some(pin) => self.share_tails(object, btf, id, &pin)?,
+            None => self.load_tails(object, btf, id)?,
         }
         timeline.mark("tails");
         let own = |function: &Function| !tails::is_tail(object, function);
-        self.programs = programs::load(object, &self.maps, &btf, id, own)?;
+        self.programs = programs::load(object, &self.maps, btf, id, own)?;
         timeline.mark("programs");
         Ok(())
     }
@@ -254,7 +272,7 @@ fn missing_program(name: &str) -> LoadError {
 }
 
 /// Refuses an object without the programs that are attached, before anything is created.
-fn complete(object: &Loadable) -> Result<(), LoadError> {
+pub(super) fn complete(object: &Loadable) -> Result<(), LoadError> {
     let sections = Hook::ALL.map(Hook::section);
     for wanted in sections.into_iter().chain([POLICY, VERDICT]) {
         if !object

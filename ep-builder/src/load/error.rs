@@ -49,6 +49,14 @@ pub enum LoadError {
         /// What it must be.
         expected: u32,
     },
+    /// A part that this loader would leave out.
+    #[error("the object needs more than weir {version} does: it has {what}")]
+    Newer {
+        /// The part.
+        what: String,
+        /// The version of this loader.
+        version: &'static str,
+    },
     /// A program or map that every object has.
     #[error("the object has no {0}: it is not one of this datapath")]
     Missing(String),
@@ -107,7 +115,10 @@ impl LoadError {
     pub fn advice(&self) -> Option<&'static str> {
         match self {
             Self::Incompatible { .. } => Some(
-                "a map in use is never replaced: set its size in [maps] back to what is pinned, or take another map_prefix; with every endpoint deleted, remove the pin and load again",
+                "`weir endpoint regenerate --all` takes every endpoint to conntrack and policy maps of another size; every other map keeps its size while an endpoint is there: set its size in [maps] back to what is pinned, take another map_prefix, or delete all endpoints and remove the pin",
+            ),
+            Self::Newer { .. } => Some(
+                "its sources are of another weir: install that one, or set bpf_dir in [paths] to the sources of this one",
             ),
             Self::Refused(refusal) => refusal.advice(),
             Self::Bpf(error) => error.advice(),

@@ -23,18 +23,34 @@ pub(super) struct MapSet {
 impl MapSet {
     /// Opens and creates the maps of an object; the calls map is added when it is known whose it is.
     pub(super) fn open(object: &Loadable, pins: &Pins) -> Result<Self, LoadError> {
+        Self::shared(object, pins)?.with_own(object, pins)
+    }
+
+    /// Those that are not the endpoint's own. What is created here is the node's, and stays.
+    pub(super) fn shared(object: &Loadable, pins: &Pins) -> Result<Self, LoadError> {
         let mut set = Self {
             maps: Vec::new(),
             data: Vec::new(),
             created: Vec::new(),
         };
-        let opened = set.open_maps(object, pins);
-        set.or_forget(opened)
+        set.open_maps(object, pins, |name| !pins.is_own(name))?;
+        Ok(set)
     }
 
-    fn open_maps(&mut self, object: &Loadable, pins: &Pins) -> Result<(), LoadError> {
+    /// Adds the endpoint's own, but for the calls map.
+    pub(super) fn with_own(mut self, object: &Loadable, pins: &Pins) -> Result<Self, LoadError> {
         let calls = pins.calls_name();
-        for definition in object.maps.iter().filter(|map| map.name != calls) {
+        let opened = self.open_maps(object, pins, |name| pins.is_own(name) && name != calls);
+        self.or_forget(opened)
+    }
+
+    fn open_maps(
+        &mut self,
+        object: &Loadable,
+        pins: &Pins,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<(), LoadError> {
+        for definition in object.maps.iter().filter(|map| wanted(&map.name)) {
             let map = self.open_map(definition, pins)?;
             self.maps.push((definition.name.clone(), map));
         }
@@ -47,7 +63,7 @@ impl MapSet {
             return Ok(Map::create(name, shape(definition))?);
         }
         let path = pins.of(name);
-        if let Some(map) = Map::find_pin(&path)? {
+        if let Some(map) = Map::find_pin_of(&path, shape(definition))? {
             return compatible(map, definition, path);
         }
         let map = Map::create(name, shape(definition))?;

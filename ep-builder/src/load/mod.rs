@@ -10,11 +10,14 @@ mod collect;
 mod constants;
 mod datapath;
 mod error;
+mod fits;
 mod maps;
+mod prepared;
 mod programs;
 mod remove;
 mod switch;
 mod tails;
+mod twin;
 mod verifier;
 
 use std::path::PathBuf;
@@ -23,8 +26,10 @@ pub use bpffs::{Pins, check_bpffs};
 pub use collect::collect_tails;
 pub use datapath::{Datapath, LoadedProgram};
 pub use error::LoadError;
+pub use prepared::Prepared;
 pub use remove::{Removed, detach, forget, uninstall};
 pub use switch::{Attachment, Retired};
+pub use twin::load_twin;
 pub use verifier::Refusal;
 
 use datapath::Tails;

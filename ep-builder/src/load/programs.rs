@@ -2,7 +2,10 @@
 
 use std::cmp::Reverse;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread::{self, available_parallelism};
+use std::thread;
+
+use nix::sched::sched_getaffinity;
+use nix::unistd::Pid;
 
 use super::error::LoadError;
 use super::maps::MapSet;
@@ -53,7 +56,7 @@ pub(super) fn load(
         };
         std::iter::from_fn(take).map(load).collect::<Vec<_>>()
     };
-    let others = available_parallelism().map_or(1, usize::from).min(THREADS) - 1;
+    let others = processors().clamp(1, THREADS) - 1;
     let mut loaded = thread::scope(|scope| {
         let workers: Vec<_> = (0..others)
             .filter_map(|_| thread::Builder::new().spawn_scoped(scope, work).ok())
@@ -66,6 +69,14 @@ pub(super) fn load(
     });
     loaded.sort_by_key(|(index, _)| *index);
     loaded.into_iter().map(|(_, result)| result).collect()
+}
+
+/// The processors that this thread may run on. The library's own count reads files of the control groups as well,
+/// which takes as long as the verifier needs for one of the programs.
+fn processors() -> usize {
+    let set = sched_getaffinity(Pid::from_raw(0)).unwrap_or_default();
+    let all = 0..nix::sched::CpuSet::count();
+    all.filter(|cpu| set.is_set(*cpu).unwrap_or(false)).count()
 }
 
 fn load_one(

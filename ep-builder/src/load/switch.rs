@@ -118,11 +118,11 @@ impl Switch<'_> {
     fn run(&mut self, timeline: &mut Timeline) -> Result<(Retired, Places), LoadError> {
         let calls = self.pins.of(&self.pins.calls_name());
         let map = self.datapath.calls()?;
-        let current = map.info()?.id;
+        let current = map.id();
         let mut retired = Retired::default();
         // Held from here on: the pin is about to go. Of a template that goes on nothing retires.
         if let Some(old) = Map::find_pin(&calls)?
-            && old.info()?.id != current
+            && old.id() != current
         {
             retired.calls = Some(old);
         }
@@ -158,9 +158,10 @@ impl Switch<'_> {
 
     fn filters(&mut self) -> Result<Places, LoadError> {
         let (mut priorities, mut notices) = (Vec::new(), Vec::new());
+        let ground = attach::ground(self.rtnl, self.device)?;
         for hook in Hook::ALL {
             let program = self.datapath.program(hook.section())?;
-            let attached = attach::attach(self.rtnl, self.device, hook, program)?;
+            let attached = attach::attach_on(ground, self.rtnl, self.device, hook, program)?;
             priorities.push((hook, attached.priority));
             notices.extend(attached.notice.clone());
             self.done.push(Step::Filter(attached));

@@ -127,7 +127,7 @@ pub(super) fn shared_pin(
     };
     let number = |map: usize| {
         let name = object.maps.get(map).map_or("", |map| map.name.as_str());
-        Ok(maps.get(name)?.info()?.id)
+        Ok(maps.get(name)?.id())
     };
     Ok(Some(pins.tails_name(&shareable.digest(number)?)))
 }
@@ -149,7 +149,7 @@ pub(super) fn find(
     tails: &[TailSlot],
 ) -> Result<Option<Map>, LoadError> {
     let path = pins.of(name);
-    let Some(map) = Map::find_pin(&path)? else {
+    let Some(map) = Map::find_pin_of(&path, shape(definition))? else {
         return Ok(None);
     };
     let map = compatible(map, definition, path)?;

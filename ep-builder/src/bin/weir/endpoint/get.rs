@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::list::Row;
 use crate::failure::Failure;
+use crate::map::maps;
 use crate::node::{Node, record};
 use crate::screen::Screen;
 
@@ -43,7 +44,7 @@ pub(super) fn run(node: &Node, id: EndpointId, screen: &Screen) -> Result<(), Fa
     };
     let record = record(entry);
     let whole = Whole {
-        row: Row::new(id, status, record),
+        row: Row::new(id, status, record, &maps(node)),
         options: record.map(|r| r.endpoint.options.clone()),
         has_previous,
         has_failed_build,

@@ -3,11 +3,14 @@
 use ep_builder::endpoint::{EndpointId, Labels, MacAddr, Pod};
 use ep_builder::error::chain;
 use ep_builder::key::TemplateKey;
+use ep_builder::maps::Maps;
+use ep_builder::policy::state_of;
 use ep_builder::state::{EndpointRecord, EndpointState, Entry, PolicyState, Status};
 use serde::Serialize;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::failure::Failure;
+use crate::map::maps;
 use crate::node::{Node, record};
 use crate::screen::{Columns, Screen, talk};
 
@@ -36,7 +39,13 @@ pub(super) struct Row {
 }
 
 impl Row {
-    pub(super) fn new(id: EndpointId, status: &Status, record: Option<&EndpointRecord>) -> Self {
+    /// `maps` say what policy is in force; a record says what was when it was written.
+    pub(super) fn new(
+        id: EndpointId,
+        status: &Status,
+        record: Option<&EndpointRecord>,
+        maps: &Maps,
+    ) -> Self {
         let (state, problem) = match status {
             Status::Ok(record) => (state_name(record.state), None),
             Status::Restored { reason, .. } => ("restored", Some(chain(reason))),
@@ -62,7 +71,7 @@ impl Row {
             ipv6: endpoint.and_then(|e| e.ipv6),
             identity: endpoint.map(|e| e.identity),
             labels: endpoint.map(|e| e.labels.clone()).unwrap_or_default(),
-            policy: record.map(|r| r.policy),
+            policy: state_of(maps, id).ok().or(record.map(|r| r.policy)),
             generation: record.map(|r| r.generation),
             template: record.and_then(|r| r.template),
             pod: endpoint.and_then(|e| e.pod.clone()),
@@ -116,10 +125,11 @@ fn text<T: ToString>(value: Option<T>) -> String {
 
 pub(super) fn run(node: &Node, screen: &Screen) -> Result<(), Failure> {
     let entries = node.store()?.list()?;
+    let maps = maps(node);
     let rows: Vec<Row> = entries
         .iter()
         .filter_map(|entry| match entry {
-            Entry::Endpoint { id, status, .. } => Some(Row::new(*id, status, record(entry))),
+            Entry::Endpoint { id, status, .. } => Some(Row::new(*id, status, record(entry), &maps)),
             Entry::Stranger(_) => None,
         })
         .collect();

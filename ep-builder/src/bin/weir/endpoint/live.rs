@@ -1,17 +1,16 @@
-//! The verbs that change what the kernel runs: `attach`, `regenerate`, `rollback`, `delete`; and `log`.
+//! The verbs that change what the kernel runs, but for `regenerate`: `attach`, `rollback`, `delete`; and `log`.
 
 use ep_builder::endpoint::EndpointId;
 use ep_builder::key::TemplateKey;
 use ep_builder::lifecycle::{Endpoints, InForce, Removal};
 use ep_builder::load::Retired;
-use ep_builder::state::Entry;
 use ep_builder::timeline::Timeline;
 use serde::Serialize;
 
 use super::source;
 use crate::failure::Failure;
 use crate::node::Node;
-use crate::progress::{bar, readable};
+use crate::progress::readable;
 use crate::screen::{Columns, Screen, talk};
 
 /// A generation that came into force.
@@ -84,14 +83,14 @@ const HEADINGS: &[&str] = &[
     "STAGES",
 ];
 
-fn show(rows: &[Row], screen: &Screen) -> Result<(), Failure> {
+fn show(row: &Row, screen: &Screen) -> Result<(), Failure> {
     let columns = Columns {
         headings: HEADINGS,
         plain: 7,
-        rows: rows.iter().map(Row::columns).collect(),
-        empty: "no endpoint to regenerate: `weir endpoint attach` makes one",
+        rows: vec![row.columns()],
+        empty: "",
     };
-    screen.list(rows, &columns)
+    screen.list(&[row], &columns)
 }
 
 pub(super) fn attach(node: &Node, from: &str, screen: &Screen) -> Result<(), Failure> {
@@ -100,7 +99,7 @@ pub(super) fn attach(node: &Node, from: &str, screen: &Screen) -> Result<(), Fai
     let mut timeline = Timeline::default();
     let in_force = Endpoints::new(&builder, &store).attach(&endpoint, &mut timeline)?;
     notes(&in_force);
-    show(&[Row::new(&in_force, &timeline)], screen)?;
+    show(&Row::new(&in_force, &timeline), screen)?;
     Retired::after_grace([in_force.installed.retired]);
     Ok(())
 }
@@ -109,64 +108,6 @@ fn notes(in_force: &InForce) {
     for notice in &in_force.notices {
         talk(&format!("note: {notice}"));
     }
-}
-
-/// Each on its own: one that fails keeps its generation and holds up none of the others.
-pub(super) fn regenerate(
-    node: &Node,
-    ids: &[EndpointId],
-    all: bool,
-    screen: &Screen,
-) -> Result<(), Failure> {
-    let (builder, store) = (node.builder()?, node.store()?);
-    let ids = if all {
-        built(&store.list()?)
-    } else {
-        ids.to_vec()
-    };
-    let endpoints = Endpoints::new(&builder, &store);
-    let progress = bar(ids.len());
-    let (mut rows, mut failures, mut retired) = (Vec::new(), Vec::new(), Vec::new());
-    for id in &ids {
-        let mut timeline = Timeline::default();
-        match endpoints.regenerate(*id, &mut timeline) {
-            Ok(in_force) => {
-                progress.suspend(|| notes(&in_force));
-                rows.push(Row::new(&in_force, &timeline));
-                retired.push(in_force.installed.retired);
-            }
-            Err(error) => failures.push((*id, Failure::from(error))),
-        }
-        progress.inc(1);
-    }
-    progress.finish_and_clear();
-    Retired::after_grace(retired);
-    let failed = failures.len();
-    match failures.pop() {
-        Some((_, failure)) if ids.len() == 1 => return Err(failure),
-        last => failures.extend(last),
-    }
-    for (id, failure) in &failures {
-        talk(&format!("endpoint {id} keeps its generation:"));
-        failure.say();
-    }
-    show(&rows, screen)?;
-    if failed == 0 {
-        Ok(())
-    } else {
-        Err(Failure::Some {
-            failed,
-            all: ids.len(),
-        })
-    }
-}
-
-/// The ids of all endpoints that were built once.
-fn built(entries: &[Entry]) -> Vec<EndpointId> {
-    entries
-        .iter()
-        .filter_map(|entry| Some(crate::node::record(entry)?.endpoint.id))
-        .collect()
 }
 
 pub(super) fn roll_back(node: &Node, id: EndpointId, screen: &Screen) -> Result<(), Failure> {

@@ -3,14 +3,18 @@
 mod compile;
 mod diff;
 mod get;
+mod label;
+mod lines;
 mod list;
 mod live;
 mod prove;
+mod regenerate;
 mod source;
 
 use std::process::ExitCode;
 
 pub(crate) use prove::Prove;
+pub(crate) use regenerate::Extent;
 
 use crate::cli::Endpoint;
 use crate::failure::Failure;
@@ -23,12 +27,18 @@ pub(crate) fn run(command: &Endpoint, node: &Node, screen: &Screen) -> Result<Ex
         Endpoint::Get { id } => get::run(node, *id, screen)?,
         Endpoint::Compile(arguments) => return compile::run(node, arguments, screen),
         Endpoint::Attach { endpoint } => live::attach(node, endpoint, screen)?,
-        Endpoint::Regenerate { ids, all, prove } => match prove.replacements {
+        Endpoint::Regenerate {
+            ids,
+            all,
+            extent,
+            prove,
+        } => match prove.replacements {
             Some(replacements) => return prove::run(node, ids, replacements, prove, screen),
-            None => live::regenerate(node, ids, *all, screen)?,
+            None => regenerate::run(node, ids, *all, extent, screen)?,
         },
+        Endpoint::Label { id, changes } => label::run(node, *id, changes, screen)?,
         Endpoint::Log { id } => live::log(node, *id, screen)?,
-        Endpoint::Diff { id } => return diff::run(node, *id, screen),
+        Endpoint::Diff { id, previous } => return diff::run(node, *id, *previous, screen),
         Endpoint::Rollback { id } => live::roll_back(node, *id, screen)?,
         Endpoint::Delete { id } => live::delete(node, *id, screen)?,
     }

@@ -1,0 +1,128 @@
+//! `weir doctor`: what is wrong with this node, why that matters, and what to do.
+
+mod build;
+mod finding;
+mod machine;
+mod maps;
+mod pods;
+
+use std::collections::BTreeSet;
+use std::process::ExitCode;
+
+use ep_builder::endpoint::EndpointId;
+use ep_builder::lifecycle::{Endpoints, Level};
+use ep_builder::load::Retired;
+use ep_builder::timeline::Timeline;
+
+use crate::failure::Failure;
+use crate::gc;
+use crate::node::Node;
+use crate::screen::{Format, Screen, printable, talk};
+use finding::{Finding, Health, Remedy};
+
+/// Exit code 1 if something fails.
+pub(crate) fn run(node: &Node, fix: bool, screen: &Screen) -> Result<ExitCode, Failure> {
+    let mut findings = look(node);
+    if fix {
+        let remedies: BTreeSet<_> = findings.iter().filter_map(|it| it.remedy).collect();
+        for remedy in &remedies {
+            apply(node, *remedy);
+        }
+        if !remedies.is_empty() {
+            findings = look(node);
+        }
+    }
+    match screen.format() {
+        Format::Json | Format::Yaml => screen.value(&findings)?,
+        Format::Table => screen.data(&text(&findings, false))?,
+        Format::Wide => screen.data(&text(&findings, true))?,
+    }
+    let fails = findings.iter().any(|it| it.result == Health::Fail);
+    Ok(ExitCode::from(u8::from(fails)))
+}
+
+fn look(node: &Node) -> Vec<Finding> {
+    let store = node.store();
+    let listed = match &store {
+        Ok(store) => build::listed(store),
+        // The line about the folder says what is wrong with it.
+        Err(_) => Ok(Vec::new()),
+    };
+    let (entries, unlisted) = match listed {
+        Ok(entries) => (entries, None),
+        Err(finding) => (Vec::new(), Some(finding)),
+    };
+    let records = entries.iter().filter_map(crate::node::record);
+    let ids: Vec<EndpointId> = records.map(|record| record.endpoint.id).collect();
+    let mut findings = machine::look(&node.settings, !ids.is_empty());
+    let (sources, builder) = build::sources(node);
+    findings.extend(sources);
+    findings.extend(build::state(node, &entries));
+    findings.extend(unlisted);
+    findings.extend(maps::look(node, &ids));
+    findings.extend(pods::look(node, builder.as_ref(), &entries));
+    findings
+}
+
+/// Does what is safe. What fails stays as it is, and the second look tells it.
+fn apply(node: &Node, remedy: Remedy) {
+    let done = match remedy {
+        Remedy::Collect => gc::collect(node, false).map(|removed| {
+            let removed: Vec<_> = removed.iter().map(gc::Removed::text).collect();
+            format!("removed {}", removed.join("; "))
+        }),
+        Remedy::Regenerate(id) => regenerate(node, id),
+    };
+    match done {
+        Ok(done) => talk(&format!("fixed: {done}")),
+        Err(failure) => failure.say(),
+    }
+}
+
+fn regenerate(node: &Node, id: EndpointId) -> Result<String, Failure> {
+    let (builder, store) = (node.builder()?, node.store()?);
+    let endpoints = Endpoints::new(&builder, &store);
+    let renewed = endpoints.renew(id, Level::Nothing, &mut Timeline::default())?;
+    for notice in &renewed.notices {
+        talk(&format!("note: {notice}"));
+    }
+    let level = renewed.done.level;
+    Retired::after_grace(renewed.retired());
+    Ok(format!("endpoint {id}, level {level}"))
+}
+
+/// The lines for a person: reason and cure where something is wrong, the reason everywhere if asked for.
+fn text(findings: &[Finding], with_reasons: bool) -> String {
+    let width = findings.iter().map(|it| it.check.len()).max().unwrap_or(0);
+    let lines = findings.iter().flat_map(|finding| {
+        let is_fine = finding.result == Health::Ok;
+        let (result, check) = (finding.result.name(), finding.check);
+        let found = printable(&finding.found);
+        let indent = " ".repeat(width + 8);
+        let why = (!is_fine || with_reasons).then(|| format!("{indent}why: {}\n", finding.why));
+        let fix = finding.fix.as_deref();
+        let fix = fix.map(|fix| format!("{indent}fix: {}\n", printable(fix)));
+        let first = format!("{result:4}  {check:width$}  {found}\n");
+        [Some(first), why, fix].into_iter().flatten()
+    });
+    lines.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::finding::Check;
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_comes_with_reason_and_cure() {
+        let check = Check {
+            name: "x",
+            why: "reason",
+        };
+        let findings = [check.ok("fine"), check.fail("a\nb", "cure")];
+        let short = "ok    x  fine\nfail  x  a\\nb\n         why: reason\n         fix: cure\n";
+        assert_eq!(text(&findings, false), short);
+        let long = short.replacen("fine\n", "fine\n         why: reason\n", 1);
+        assert_eq!(text(&findings, true), long);
+    }
+}
