@@ -6,6 +6,8 @@ mod bench;
 #[cfg(test)]
 mod packets;
 #[cfg(test)]
+mod policy;
+#[cfg(test)]
 mod ratchet;
 #[cfg(test)]
 mod stock_tools;

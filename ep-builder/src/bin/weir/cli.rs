@@ -1,6 +1,8 @@
 //! The command line.
 
 mod bpf;
+mod explain;
+mod policy;
 
 use std::path::PathBuf;
 
@@ -8,12 +10,15 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use ep_builder::endpoint::EndpointId;
 use ep_builder::identity::LAST;
+use ep_builder::lifecycle::LabelChange;
 
-use crate::endpoint::Prove;
+use crate::endpoint::{Extent, Prove};
 use crate::screen::Format;
 pub(crate) use bpf::{
     Bpf, BpfCt, BpfEndpoint, BpfIpcache, BpfMetrics, BpfPolicy, RuleArguments, RuleDirection,
 };
+pub(crate) use explain::{Explain, PortProtocol};
+pub(crate) use policy::{BenchPolicy, Ip, Policy, Verify};
 
 /// Build, inspect and keep the eBPF datapaths of this node's pods.
 #[derive(Parser)]
@@ -52,6 +57,12 @@ pub(crate) enum Command {
     /// The numbers of label sets, by which policy knows the pods
     #[command(subcommand)]
     Identity(Identity),
+    /// Who may talk to whom: the operator's documents, and what endpoints make of them
+    #[command(subcommand)]
+    Policy(Policy),
+    /// The addresses that are known, and whose they are
+    #[command(subcommand)]
+    Ip(Ip),
     /// The maps of the datapath, as the kernel has them
     #[command(subcommand)]
     Map(Map),
@@ -60,6 +71,14 @@ pub(crate) enum Command {
     Bpf(Bpf),
     /// Show what the datapath reports, as it happens
     Monitor(Monitor),
+    /// Say what would become of a packet, and which rule decides
+    Explain(Explain),
+    /// Look for what is wrong with this node: what it is, why it matters, and what to do
+    Doctor {
+        /// Do what is safe: remove leftovers, and regenerate endpoints that somebody meddled with
+        #[arg(long)]
+        fix: bool,
+    },
     /// Remove what killed processes left behind, and templates and identities that nobody uses
     Gc {
         /// Only say what would be removed
@@ -138,7 +157,8 @@ pub(crate) enum Endpoint {
         #[arg(value_name = "FILE")]
         endpoint: String,
     },
-    /// Build and load a new generation, without losing a packet
+    /// Make endpoints what sources, configuration and their records say, by no more than that takes, and without
+    /// losing a packet
     Regenerate {
         /// The endpoints' ids
         #[arg(value_parser = EndpointId::parse, required_unless_present = "all", conflicts_with = "all")]
@@ -147,7 +167,18 @@ pub(crate) enum Endpoint {
         #[arg(long)]
         all: bool,
         #[command(flatten)]
+        extent: Extent,
+        #[command(flatten)]
         prove: Prove,
+    },
+    /// Change an endpoint's labels, and with them its identity and its policy
+    Label {
+        /// The endpoint's id
+        #[arg(value_parser = EndpointId::parse)]
+        id: EndpointId,
+        /// KEY=VALUE sets a label, KEY- removes it
+        #[arg(required = true, value_name = "CHANGE")]
+        changes: Vec<LabelChange>,
     },
     /// Print why the last build failed, with the verifier's log
     Log {
@@ -155,11 +186,14 @@ pub(crate) enum Endpoint {
         #[arg(value_parser = EndpointId::parse)]
         id: EndpointId,
     },
-    /// Compare an endpoint's object with the one its description gives now
+    /// Show what a regeneration would change: template, options, lines of the header, constants, programs
     Diff {
         /// The endpoint's id
         #[arg(value_parser = EndpointId::parse)]
         id: EndpointId,
+        /// What has changed since the previous generation instead
+        #[arg(long)]
+        previous: bool,
     },
     /// Put the previous generation back in force
     Rollback {
@@ -228,6 +262,8 @@ pub(crate) enum Bench {
         #[arg(long, default_value_t = 301, value_parser = clap::value_parser!(u32).range(3..=10_000))]
         rounds: u32,
     },
+    /// Policy: putting a thousand in force, and an endpoint that comes then; needs root
+    Policy(BenchPolicy),
     /// The plugin: ADD and DEL beside those of `ptp` and `bridge` with `host-local`; needs root
     Cni(BenchCni),
 }

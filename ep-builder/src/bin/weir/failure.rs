@@ -7,11 +7,13 @@ use std::process::ExitCode;
 use ep_builder::cache::CacheError;
 use ep_builder::compile::CompileError;
 use ep_builder::error::{Error, chain};
+use ep_builder::explain::ExplainError;
 use ep_builder::identity::IdentityError;
 use ep_builder::lifecycle::LifecycleError;
 use ep_builder::load::LoadError;
 use ep_builder::lock::LockError;
 use ep_builder::maps::MapsError;
+use ep_builder::policy::{CutError, DocumentError, EnforceError, StoreError};
 use ep_builder::prove::ProveError;
 use ep_builder::settings::SettingsError;
 use ep_builder::state::StateError;
@@ -37,6 +39,15 @@ pub(crate) enum Failure {
     /// A map of the datapath.
     #[error(transparent)]
     Maps(#[from] MapsError),
+    /// Policy documents.
+    #[error(transparent)]
+    Documents(#[from] DocumentError),
+    /// A policy that could not be put in force.
+    #[error(transparent)]
+    Policy(Box<EnforceError>),
+    /// A document that could not be taken out of its file.
+    #[error(transparent)]
+    Cut(#[from] CutError),
     /// Another process reads the events.
     #[error("cannot read the events, which have one reader at a time")]
     Monitored(#[source] LockError),
@@ -46,6 +57,9 @@ pub(crate) enum Failure {
     /// The kernel refused an endpoint's programs, or its device is not there.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// A packet that could not be explained.
+    #[error(transparent)]
+    Explain(#[from] ExplainError),
     /// Replacements under traffic.
     #[error(transparent)]
     Prove(Box<ProveError>),
@@ -93,7 +107,39 @@ impl From<LifecycleError> for Failure {
             LifecycleError::State(error) => error.into(),
             LifecycleError::Load(error) => error.into(),
             LifecycleError::Maps(error) => error.into(),
+            LifecycleError::Policy(error) => (*error).into(),
+            LifecycleError::Labels(error) => Self::Input(error.to_string()),
         }
+    }
+}
+
+impl From<EnforceError> for Failure {
+    fn from(error: EnforceError) -> Self {
+        match error {
+            EnforceError::Documents(error) => error.into(),
+            EnforceError::Identity(error) => error.into(),
+            EnforceError::State(error) => error.into(),
+            EnforceError::Maps(error) => error.into(),
+            other => Self::Policy(Box::new(other)),
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        EnforceError::from(error).into()
+    }
+}
+
+fn policy_code(error: &EnforceError) -> u8 {
+    match error {
+        error if error.is_busy() => 6,
+        EnforceError::Store(_) | EnforceError::InForce(_) => 7,
+        EnforceError::Compile(_)
+        | EnforceError::NoRoom { .. }
+        | EnforceError::NoRoomForNetworks { .. } => 9,
+        EnforceError::Unsettled { source, .. } => policy_code(source),
+        _ => 1,
     }
 }
 
@@ -119,7 +165,13 @@ impl Failure {
             Self::NotFound(_)
             | Self::State(StateError::Missing { .. })
             | Self::Maps(MapsError::Missing { .. }) => 4,
-            Self::File(error) if error.is_not_found() => 4,
+            Self::File(error) | Self::Documents(DocumentError::File(error))
+                if error.is_not_found() =>
+            {
+                4
+            }
+            Self::Documents(_) => 9,
+            Self::Policy(error) => policy_code(error),
             Self::Build(error) => build_code(error),
             Self::Monitored(LockError::Busy { .. })
             | Self::Identity(IdentityError::Locked { .. })
@@ -128,14 +180,17 @@ impl Failure {
                 ..
             }) => 6,
             Self::State(_) | Self::Identity(_) => 7,
-            Self::Load(_) => 8,
+            Self::Load(_) | Self::Explain(ExplainError::Load { .. }) => 8,
+            Self::Explain(error) if error.is_missing() => 4,
             Self::Prove(error) if matches!(**error, ProveError::Replacement { .. }) => 8,
             Self::Input(_)
             | Self::Prove(_)
+            | Self::Explain(_)
             | Self::Maps(_)
             | Self::Monitored(_)
             | Self::Signals(_)
             | Self::File(_)
+            | Self::Cut(_)
             | Self::Some { .. }
             | Self::Print(_) => 1,
         }
@@ -148,7 +203,11 @@ impl Failure {
             Self::State(error) => error.advice(),
             Self::Identity(error) => error.advice(),
             Self::Maps(error) => error.advice(),
+            Self::Documents(error) => error.advice(),
+            Self::Policy(error) => error.advice(),
+            Self::Cut(error) => Some(error.advice()),
             Self::Load(error) => error.advice(),
+            Self::Explain(error) => error.advice(),
             Self::Prove(error) => error.advice(),
             _ => None,
         }
@@ -160,14 +219,18 @@ impl Failure {
         ExitCode::from(self.code())
     }
 
-    /// Says it.
-    pub(crate) fn say(&self) {
-        let text = if self.source().is_some() {
+    /// The message with its causes.
+    pub(crate) fn text(&self) -> String {
+        if self.source().is_some() {
             chain(self)
         } else {
             self.to_string()
-        };
-        talk(&format!("weir: {text}"));
+        }
+    }
+
+    /// Says it.
+    pub(crate) fn say(&self) {
+        talk(&format!("weir: {}", self.text()));
         if let Some(advice) = self.advice() {
             talk(&format!("fix: {advice}"));
         }

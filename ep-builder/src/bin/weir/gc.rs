@@ -26,9 +26,19 @@ impl Removed {
     pub(crate) fn new(what: String, why: &'static str) -> Self {
         Self { what, why }
     }
+
+    /// Both in a line.
+    pub(crate) fn text(&self) -> String {
+        format!("{} ({})", self.what, self.why)
+    }
 }
 
 pub(crate) fn run(node: &Node, dry_run: bool, screen: &Screen) -> Result<(), Failure> {
+    show(&collect(node, dry_run)?, screen)
+}
+
+/// Removes all that nobody uses, or says what it would remove.
+pub(crate) fn collect(node: &Node, dry_run: bool) -> Result<Vec<Removed>, Failure> {
     let mut removed = endpoints(node, dry_run)?;
     removed.extend(orphans(node, dry_run)?);
     removed.extend(unused_identities(node, dry_run)?);
@@ -38,7 +48,7 @@ pub(crate) fn run(node: &Node, dry_run: bool, screen: &Screen) -> Result<(), Fai
         dry_run,
     )?);
     removed.extend(tails(node, dry_run)?);
-    show(&removed, screen)
+    Ok(removed)
 }
 
 /// Ids that were claimed by a process that died, and folders of endpoints that are gone.

@@ -3,13 +3,17 @@
 mod bench;
 mod bpf;
 mod cli;
+mod doctor;
 mod endpoint;
+mod explain;
 mod failure;
 mod gc;
 mod identity;
+mod ip;
 mod map;
 mod monitor;
 mod node;
+mod policy;
 mod progress;
 mod screen;
 mod template;
@@ -44,9 +48,13 @@ fn run(cli: &Cli, screen: &Screen) -> Result<ExitCode, Failure> {
         Command::Template(command) => return template::run(command, &node()?, screen),
         Command::Endpoint(command) => return endpoint::run(command, &node()?, screen),
         Command::Identity(command) => identity::run(command, &node()?, screen)?,
+        Command::Policy(command) => return policy::run(command, &node()?, screen),
+        Command::Ip(command) => ip::run(command, &node()?, screen)?,
         Command::Map(command) => map::run(command, &node()?, screen)?,
         Command::Bpf(command) => bpf::run(command, &node()?, screen)?,
         Command::Monitor(arguments) => monitor::run(arguments, &node()?, screen)?,
+        Command::Explain(arguments) => explain::run(arguments, &node()?, screen)?,
+        Command::Doctor { fix } => return doctor::run(&node()?, *fix, screen),
         Command::Gc { dry_run } => gc::run(&node()?, *dry_run, screen)?,
         Command::Bench(command) => bench::run(command, &node()?, screen)?,
     }

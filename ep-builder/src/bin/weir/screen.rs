@@ -138,7 +138,7 @@ impl Screen {
 }
 
 /// Text from outside must not steer the terminal.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let escape = |c: char| {
         if c.is_control() {
             c.escape_default().to_string()

@@ -9,6 +9,7 @@ mod devices;
 mod load;
 mod packets;
 mod pair;
+mod policy;
 mod scratch;
 mod template;
 mod times;
@@ -23,6 +24,7 @@ pub(crate) fn run(command: &Bench, node: &Node, screen: &Screen) -> Result<(), F
         Bench::Template { rounds } => template::run(node, *rounds, screen),
         Bench::Load { endpoints } => load::run(node, *endpoints, screen),
         Bench::Datapath { rounds } => datapath::run(node, *rounds, screen),
+        Bench::Policy(asked) => policy::run(node, asked, screen),
         Bench::Cni(asked) => cni::run(node, asked, screen),
     }
 }

@@ -7,9 +7,11 @@ use ep_builder::builder::Builder;
 use ep_builder::endpoint::{Endpoint, MacAddr};
 use ep_builder::load::{self, Datapath, LoadError, Target};
 use ep_builder::maps::{
-    Conntrack, Decision, Direction, Family, LocalEndpoint, Maps, Peer, Ports, Prefix, Rule, Traffic,
+    Conntrack, Decision, Direction, Family, InvalidPrefix, LocalEndpoint, Maps, Peer, Ports,
+    Prefix, Rule, Traffic,
 };
 use ep_builder::options::EndpointOptions;
+use ep_builder::policy::FIRST_NETWORK;
 use ep_builder::shape::Features;
 use ep_builder::timeline::Timeline;
 
@@ -30,6 +32,9 @@ const WORLD4: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 19, 0, 0));
 const WORLD6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 2, 0, 1, 0, 0, 0, 0));
 const WORLD_IDENTITY: u32 = 20_000;
 const HTTPS: u16 = 443;
+/// The revision of both policies, which name networks, too: one of them has the peers beyond the node.
+const REVISION: u32 = 1;
+const NETWORKS: u16 = 100;
 /// Rules beside those that allow.
 const OTHER_RULES: u32 = 100;
 
@@ -107,7 +112,23 @@ impl Pair {
             let peer = Peer::with_identity(WORLD_IDENTITY);
             pair.maps.ipcache()?.insert(prefix, peer)?;
         }
+        pair.name_networks()?;
         Ok(pair)
+    }
+
+    fn name_networks(&self) -> Result<(), Failure> {
+        let failed = |error: InvalidPrefix| Failure::Input(error.to_string());
+        let mut networks = Vec::new();
+        for (number, third) in (FIRST_NETWORK..).zip(0..NETWORKS) {
+            let [high, low] = third.to_be_bytes();
+            let ipv4 = Prefix::new(Ipv4Addr::new(198, 19 + high, low, 0).into(), 24);
+            let ipv6 = Ipv6Addr::new(0x2001, 2, 0, 1 + third, 0, 0, 0, 0);
+            let ipv6 = Prefix::new(ipv6.into(), 64);
+            networks.push((ipv4.map_err(failed)?, number));
+            networks.push((ipv6.map_err(failed)?, number));
+        }
+        self.maps.ipcache()?.insert_networks(REVISION, &networks)?;
+        Ok(())
     }
 
     /// What the loader and the policy compiler do on a node.
@@ -133,6 +154,7 @@ impl Pair {
     /// To everybody in question; and as many rules again about others.
     fn allow_https(&self, side: &Side) -> Result<(), Failure> {
         let mut policy = self.maps.policy(side.facts.id)?;
+        self.maps.policy_revisions()?.set(side.facts.id, REVISION)?;
         let peers = [
             WORLD_IDENTITY,
             self.sender.facts.identity,
@@ -147,6 +169,7 @@ impl Pair {
                     traffic: Traffic::Ports(Ports::one(6, HTTPS)),
                 };
                 policy.insert(
+                    REVISION,
                     &rule,
                     Decision {
                         deny: false,

@@ -15,15 +15,19 @@ use crate::screen::{Columns, Screen};
 #[serde(rename_all = "camelCase")]
 struct Row {
     prefix: String,
+    /// The revision of the policy that has named the network; 0 where it is about who is there.
+    revision: u32,
+    /// Who is there, or the number of the network.
     identity: u32,
     tunnel_endpoint: Option<IpAddr>,
     encrypt_key: u8,
 }
 
 impl Row {
-    fn new((prefix, peer): (Prefix, Peer)) -> Self {
+    fn new(revision: u32, (prefix, peer): (Prefix, Peer)) -> Self {
         Self {
             prefix: prefix.to_string(),
+            revision,
             identity: peer.identity,
             tunnel_endpoint: peer.tunnel_endpoint,
             encrypt_key: peer.encrypt_key,
@@ -32,12 +36,19 @@ impl Row {
 }
 
 pub(super) fn list(node: &Node, screen: &Screen) -> Result<(), Failure> {
-    let entries = maps(node).ipcache()?.entries()?;
-    let rows: Vec<_> = entries.into_iter().map(Row::new).collect();
+    let ipcache = maps(node).ipcache()?;
+    let entries = ipcache.entries()?.into_iter();
+    let mut rows: Vec<_> = entries.map(|entry| Row::new(0, entry)).collect();
+    for revision in ipcache.revisions()? {
+        let networks = ipcache.networks(revision)?.into_iter();
+        let network = |(prefix, number)| Row::new(revision, (prefix, Peer::with_identity(number)));
+        rows.extend(networks.map(network));
+    }
     let column = |row: &Row| {
         vec![
             row.prefix.clone(),
             identity(row.identity),
+            row.revision.to_string(),
             or_dash(row.tunnel_endpoint),
             row.encrypt_key.to_string(),
         ]
@@ -45,8 +56,8 @@ pub(super) fn list(node: &Node, screen: &Screen) -> Result<(), Failure> {
     screen.list(
         &rows,
         &Columns {
-            headings: &["PREFIX", "IDENTITY", "NODE", "KEY"],
-            plain: 3,
+            headings: &["PREFIX", "IDENTITY", "REVISION", "NODE", "KEY"],
+            plain: 4,
             rows: rows.iter().map(column).collect(),
             empty: "no identities: attaching an endpoint and applying a policy with `ipBlock` set them; until then everybody is the world",
         },
@@ -56,11 +67,12 @@ pub(super) fn list(node: &Node, screen: &Screen) -> Result<(), Failure> {
 /// Who the datapath takes the addresses for.
 pub(super) fn get(node: &Node, prefix: Prefix, screen: &Screen) -> Result<(), Failure> {
     let found = maps(node).ipcache()?.covering(prefix)?;
-    let row = Row::new(found.ok_or_else(|| {
+    let found = found.ok_or_else(|| {
         Failure::NotFound(format!(
             "nobody is known at {prefix}: the datapath takes it for the world"
         ))
-    })?);
+    })?;
+    let row = Row::new(0, found);
     let lines = [
         ("prefix", row.prefix.clone()),
         ("identity", identity(row.identity)),

@@ -29,10 +29,13 @@ struct Row {
     bytes: u64,
     prefixlen: u32,
     match_bits: u8,
+    revision: u32,
+    /// Whether it is of the revision by which the endpoint is judged.
+    in_force: bool,
 }
 
 impl Row {
-    fn new(endpoint: EndpointId, key: &PolicyKey, value: &PolicyValue) -> Self {
+    fn new(endpoint: EndpointId, revision: u32, key: &PolicyKey, value: &PolicyValue) -> Self {
         let (number, ports) = match Traffic::of(key) {
             Some(Traffic::Any) | None => (None, None),
             Some(Traffic::Protocol(number)) => (Some(number), None),
@@ -51,6 +54,8 @@ impl Row {
             bytes: value.bytes,
             prefixlen: key.prefixlen,
             match_bits: value.match_bits,
+            revision: key.revision,
+            in_force: key.revision == revision,
         }
     }
 
@@ -72,6 +77,8 @@ impl Row {
             self.bytes.to_string(),
             self.prefixlen.to_string(),
             self.match_bits.to_string(),
+            self.revision.to_string(),
+            if self.in_force { "yes" } else { "no" }.to_owned(),
         ]
     }
 }
@@ -103,12 +110,17 @@ pub(super) fn get(node: &Node, id: EndpointId, screen: &Screen) -> Result<(), Fa
 }
 
 fn of(node: &Node, id: EndpointId) -> Result<Vec<Row>, MapsError> {
-    let entries = maps(node).policy(id)?.entries()?;
+    let maps = maps(node);
+    let entries = maps.policy(id)?.entries()?;
+    let revision = maps.policy_revisions()?.get(id)?;
     let mut rows: Vec<_> = entries
         .iter()
-        .map(|(key, value)| Row::new(id, key, value))
+        .map(|(key, value)| Row::new(id, revision, key, value))
         .collect();
-    rows.sort_by_key(|row| (row.direction, row.identity, row.prefixlen, row.dport));
+    rows.sort_by_key(|row| {
+        let traffic = (row.direction, row.identity, row.prefixlen, row.dport);
+        (!row.in_force, row.revision, traffic)
+    });
     Ok(rows)
 }
 
@@ -128,6 +140,8 @@ fn show(rows: &[Row], empty: &'static str, screen: &Screen) -> Result<(), Failur
                 "BYTES",
                 "PREFIX",
                 "MATCH BITS",
+                "REVISION",
+                "IN FORCE",
             ],
             plain: 9,
             rows: rows.iter().map(Row::columns).collect(),

@@ -1,7 +1,11 @@
 //! `weir bpf policy set` and `unset`: single rules by hand, for a host without policy files and for trying.
+//!
+//! Each is a new revision of the endpoint's entries: connections that were allowed under the old one are
+//! judged again.
 
-use ep_builder::endpoint::EndpointId;
-use ep_builder::maps::{Decision, Direction, MapsError, Rule};
+use ep_builder::lock::FileLock;
+use ep_builder::maps::{Counters, Decision, Direction, Rule};
+use ep_builder::policy::PolicyStore;
 
 use super::policy;
 use crate::cli::{RuleArguments, RuleDirection};
@@ -21,16 +25,23 @@ fn rule(arguments: &RuleArguments) -> Rule {
     }
 }
 
+/// Nobody puts another policy in force meanwhile.
+fn alone(node: &Node) -> Result<FileLock, Failure> {
+    let policies = PolicyStore::new(&node.settings.paths.state_dir);
+    Ok(policies.exclude()?.into_lock())
+}
+
 pub(super) fn set(
     node: &Node,
     arguments: &RuleArguments,
     deny: bool,
     screen: &Screen,
 ) -> Result<(), Failure> {
-    maps(node)
-        .policy(arguments.id)?
-        .insert(&rule(arguments), Decision { deny, rule: 0 })?;
-    judge_anew(node, arguments.id)?;
+    let _alone = alone(node)?;
+    maps(node).edit_policy(arguments.id, |entries| {
+        let entry = (Decision { deny, rule: 0 }, Counters::default());
+        entries.insert(rule(arguments), entry);
+    })?;
     policy::get(node, arguments.id, screen)
 }
 
@@ -39,16 +50,13 @@ pub(super) fn unset(
     arguments: &RuleArguments,
     screen: &Screen,
 ) -> Result<(), Failure> {
-    if !maps(node).policy(arguments.id)?.remove(&rule(arguments))? {
+    let mut was_there = false;
+    let _alone = alone(node)?;
+    maps(node).edit_policy(arguments.id, |entries| {
+        was_there = entries.remove(&rule(arguments)).is_some();
+    })?;
+    if !was_there {
         talk("note: there was no such rule");
     }
-    judge_anew(node, arguments.id)?;
     policy::get(node, arguments.id, screen)
-}
-
-/// A new revision: connections that were allowed under the old one are judged again.
-fn judge_anew(node: &Node, id: EndpointId) -> Result<(), MapsError> {
-    let mut revisions = maps(node).policy_revisions()?;
-    let revision = revisions.get(id)?;
-    revisions.set(id, revision.wrapping_add(1))
 }

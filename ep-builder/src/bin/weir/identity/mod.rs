@@ -99,7 +99,8 @@ fn rows(node: &Node) -> Result<BTreeMap<u32, Row>, Failure> {
     Ok(rows)
 }
 
-fn label_text(label: &Label) -> String {
+/// A label as people write it.
+pub(crate) fn label_text(label: &Label) -> String {
     let value = if label.value.is_empty() {
         String::new()
     } else {

@@ -70,6 +70,8 @@ enum What {
         verdict: String,
         code: u8,
         remote_identity: u32,
+        /// The number of the network of the policy that the peer is in, or 0.
+        remote_network: u32,
         policy_revision: u32,
         policy_rule: u32,
         protocol: String,
@@ -167,6 +169,7 @@ impl View {
             verdict,
             code: event.verdict,
             remote_identity: event.remote_identity,
+            remote_network: event.remote_network,
             policy_revision: event.policy_revision,
             policy_rule: event.policy_rule,
             protocol: protocol(event.protocol),
