@@ -1,5 +1,5 @@
 #!/bin/sh
-# Measures weir on this machine: bench.sh [template|load|datapath|cni|traffic]... Called by `make bench`, which
+# Measures weir on this machine: bench.sh [template|load|policy|datapath|cni|traffic]... Called by `make bench`, which
 # measures all; all but the template compiler need root.
 #
 # The state folder of a node is a tmpfs (/run), so the one measured here is too, where that can be had. Loads
@@ -26,7 +26,7 @@ say() { printf '\n%s (load: %s)\n' "$1" "$(cut -d ' ' -f 1-3 /proc/loadavg)"; }
 # alone HOW WHAT: in namespaces of its own; "pinned" to one processor and ahead of all others, or "inside"
 alone() { unshare --mount --net "$0" "$1" "$weir" bench "$2"; }
 
-[ $# -gt 0 ] || set -- template load datapath cni traffic
+[ $# -gt 0 ] || set -- template load policy datapath cni traffic
 for what; do
     case $what in
         template)
@@ -34,8 +34,8 @@ for what; do
             "$weir" bench template
             continue
             ;;
-        load | datapath | cni | traffic) ;;
-        *) echo "bench.sh measures template, load, datapath, cni and traffic, not $what" >&2; exit 2 ;;
+        load | policy | datapath | cni | traffic) ;;
+        *) echo "bench.sh measures template, load, policy, datapath, cni and traffic, not $what" >&2; exit 2 ;;
     esac
     if [ "$(id -u)" != 0 ]; then
         echo "skipped: $what needs root" >&2
@@ -44,6 +44,7 @@ for what; do
     # 4: what is measured beside is not there, and that was said.
     case $what in
         load) say "The loader"; alone pinned load ;;
+        policy) say "A thousand policies"; alone inside policy ;;
         datapath) say "The programs"; alone pinned datapath ;;
         cni) say "The plugin, beside ptp and bridge"; alone inside cni || [ $? = 4 ] ;;
         traffic) say "Traffic between two pods"; tests/bench-traffic.sh ;;

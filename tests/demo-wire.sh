@@ -74,11 +74,19 @@ pings web database fd88::3
 pings database web 10.88.0.2
 pings database web fd88::2
 
-web=$(id_of web) database=$(id_of database)
-identity=$("$weir" endpoint get "$web" -o json | sed -n 's/.*"identity": \([0-9]*\).*/\1/p')
-say "8. A policy for the database: port 5432 for pods with web's labels (identity $identity), nothing else."
-"$weir" bpf policy set "$database" ingress --identity "$identity" --traffic 5432/tcp >"$work/log"
-"$weir" bpf policy unset "$database" ingress >"$work/log"
+database=$(id_of database)
+say "8. A policy in Kubernetes' language: the database's port 5432 for pods of web, nothing else."
+tee "$work/policy.d/database.yaml" <<END
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { name: database, namespace: demo }
+spec:
+  podSelector: { matchLabels: { app: database } }
+  ingress:
+    - from: [{ podSelector: { matchLabels: { app: web } } }]
+      ports: [{ port: 5432 }]
+END
+"$weir" policy apply
 serve database 5432
 serve database 9090
 serve web 8080
@@ -100,14 +108,17 @@ kill -INT "$monitor"
 wait "$monitor" || true
 cat "$work/drops"
 tail -n 1 "$work/monitor"
+echo "Asked of the pods' own programs, with a packet that is described and never sent:"
+"$weir" explain --from demo/web --to demo/database:9090 -4
+"$weir" explain --from demo/web --to demo/database:5432 -6
 say "10. A new generation for both while they run; then the runtime asks CHECK: is all as ADD made it?"
-"$weir" endpoint regenerate --all
+"$weir" endpoint regenerate --all --force
 for pod in web database; do
     cni CHECK "$pod" ", \"prevResult\": $(cat "$work/$pod.result")"
     echo "CHECK of $pod: yes"
 done
-say "11. The maps after all this: the database's rules, the connections to it, the counters."
-"$weir" bpf policy get "$database"
+say "11. After all this: the database's policy with its counters, the connections to it, all counters."
+"$weir" policy get "$database"
 "$weir" bpf ct list --to 10.88.0.3
 "$weir" bpf metrics list
 say "12. DEL of both: nothing of theirs is left."

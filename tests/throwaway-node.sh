@@ -4,10 +4,12 @@
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 mkdir -m 0700 "$work/state"
+mkdir "$work/policy.d"
 cat >"$work/weir.toml" <<END
 [paths]
 state_dir = "$work/state"
 bundle_dir = "$work/bundle"
+policy_dir = "$work/policy.d"
 bpf_dir = "$PWD/bpf-src"
 bpf_templates_dir = "$PWD/bpf-templates"
 END

@@ -17,7 +17,7 @@ use crate::options::EndpointOptions;
 use crate::patch::EndpointObject;
 use crate::settings::Settings;
 use crate::shape::{self, EndpointConfig};
-use crate::sources::{Sources, read_renderer};
+use crate::sources::{Sources, read_templates};
 use crate::state::StateLayout;
 use crate::timeline::Timeline;
 use crate::whole_file::{self, FileError, TEMPORARY};
@@ -98,6 +98,8 @@ impl Builder {
         shape::validate(&settings.node, &settings.endpoint)?;
         let paths = &settings.paths;
         whole_file::private_folder(&paths.state_dir)?;
+        let texts = read_templates(&paths.bpf_templates_dir)?;
+        let memory = StateLayout::new(&paths.state_dir).headers();
         // A bundle that cannot be used is no reason to fail while the cache or the compiler can serve.
         let (bundle, notice) = match bundle {
             Ok(bundle) => (bundle, None),
@@ -105,7 +107,7 @@ impl Builder {
         };
         Ok(Self {
             sources: Sources::read(&paths.bpf_dir)?,
-            renderer: read_renderer(&paths.bpf_templates_dir)?,
+            renderer: Renderer::recalled(texts, &memory, &settings.node, &settings.endpoint)?,
             cache: TemplateCache::open(templates, settings.cache.lock_timeout)?,
             bundle,
             notices: notice.into_iter().collect(),
@@ -172,6 +174,7 @@ impl Builder {
     ) -> Result<Obtained, Error> {
         shape::validate(&self.settings.node, shape)?;
         let headers = self.renderer.template(&self.settings.node, shape)?;
+        self.remember_headers();
         timeline.mark("render");
         let mut notices = self.notices.clone();
         let found = self.find(&headers, &mut notices)?;
@@ -189,6 +192,21 @@ impl Builder {
         let obtained = self.compile_template(shape, &headers, &clang, notices)?;
         timeline.mark("compile");
         Ok(obtained)
+    }
+
+    fn remember_headers(&self) {
+        let settings = &self.settings;
+        let memory = self.layout().headers();
+        self.renderer
+            .remember(&memory, &settings.node, &settings.endpoint);
+    }
+
+    /// The key of a shape's template if that is there; none if it would have to be compiled. Starts no process.
+    pub fn key_at_hand(&self, shape: &EndpointConfig) -> Result<Option<TemplateKey>, Error> {
+        shape::validate(&self.settings.node, shape)?;
+        let headers = self.renderer.template(&self.settings.node, shape)?;
+        let found = self.find(&headers, &mut Vec::new())?;
+        Ok(found.map(|(key, ..)| key))
     }
 
     /// Whether [`Self::template`] could succeed: there is a template, or a compiler. Compiles nothing.

@@ -11,6 +11,7 @@
 
 pub mod abi;
 pub mod attach;
+pub mod beside;
 pub mod bpf;
 pub mod btf;
 pub mod builder;
@@ -21,6 +22,7 @@ pub mod elf;
 pub mod endpoint;
 pub mod error;
 pub mod events;
+pub mod explain;
 pub mod header;
 pub mod identity;
 pub mod key;
@@ -35,6 +37,7 @@ pub mod pairwise;
 pub mod patch;
 pub mod policy;
 pub mod prove;
+mod sealed;
 pub mod settings;
 pub mod shape;
 pub mod sources;

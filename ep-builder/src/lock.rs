@@ -27,10 +27,25 @@ const PAUSE: Duration = Duration::from_millis(20);
 impl FileLock {
     /// Takes the lock at `path`, waiting at most `timeout`.
     pub fn acquire(path: &Path, timeout: Duration) -> Result<Self, LockError> {
+        Self::wait(path, timeout, Self::try_acquire)
+    }
+
+    /// Takes the lock at `path` together with others who share it, waiting at most `timeout`.
+    pub fn share(path: &Path, timeout: Duration) -> Result<Self, LockError> {
+        Self::wait(path, timeout, |path| {
+            Self::take(path, File::try_lock_shared)
+        })
+    }
+
+    fn wait(
+        path: &Path,
+        timeout: Duration,
+        attempt: impl Fn(&Path) -> Result<Option<Self>, LockError>,
+    ) -> Result<Self, LockError> {
         let start = Instant::now();
         let mut pause = Duration::from_micros(500);
         loop {
-            if let Some(lock) = Self::try_acquire(path)? {
+            if let Some(lock) = attempt(path)? {
                 return Ok(lock);
             }
             if start.elapsed() >= timeout {
@@ -47,6 +62,13 @@ impl FileLock {
 
     /// Takes the lock if it is free.
     pub fn try_acquire(path: &Path) -> Result<Option<Self>, LockError> {
+        Self::take(path, File::try_lock)
+    }
+
+    fn take(
+        path: &Path,
+        lock: impl Fn(&File) -> Result<(), TryLockError>,
+    ) -> Result<Option<Self>, LockError> {
         let wrap = FileError::of("lock", path);
         let attempt = || -> io::Result<Option<File>> {
             let mut file = OpenOptions::new()
@@ -57,7 +79,7 @@ impl FileLock {
                 .mode(0o600)
                 .custom_flags(O_NOFOLLOW)
                 .open(path)?;
-            match file.try_lock() {
+            match lock(&file) {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Ok(None),
                 Err(TryLockError::Error(error)) => return Err(error),
@@ -150,6 +172,21 @@ mod tests {
             .remove()
             .unwrap();
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn readers_share_it_and_keep_a_writer_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let first = FileLock::share(&path, Duration::ZERO).unwrap();
+        let second = FileLock::share(&path, Duration::ZERO).unwrap();
+        drop(first);
+        assert!(FileLock::try_acquire(&path).unwrap().is_none());
+        drop(second);
+        let writer = FileLock::acquire(&path, Duration::ZERO).unwrap();
+        let busy = FileLock::share(&path, Duration::ZERO);
+        assert!(matches!(busy, Err(LockError::Busy { .. })));
+        drop(writer);
     }
 
     #[test]

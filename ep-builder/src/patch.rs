@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::elf::{ConstantSite, ElfError, TemplateLayout};
-use crate::endpoint::{DefinedBy, EndpointValues};
+use crate::endpoint::{DefinedBy, EndpointId, EndpointValues};
 
 /// A verified template: its bytes, and where an endpoint's values go.
 #[derive(Clone, Debug)]
@@ -33,6 +33,12 @@ impl Template {
         &self.layout
     }
 
+    /// Writes the id into the names of the endpoint's maps, which is all that its programs are laid out by: what
+    /// follows from them can be had before the other values are known.
+    pub fn name(&mut self, id: EndpointId) {
+        write_names(&mut self.bytes, &self.layout, id);
+    }
+
     /// A copy with the endpoint's values; it differs from the template at the places of the layout only.
     pub fn patch(&self, values: &EndpointValues) -> EndpointObject {
         filled(self.bytes.clone(), &self.layout, values)
@@ -46,11 +52,15 @@ impl Template {
 
 fn filled(mut bytes: Vec<u8>, layout: &TemplateLayout, values: &EndpointValues) -> EndpointObject {
     write_constants(&mut bytes, &layout.constants, values, |_| true);
-    let id = values.id.five_digits();
-    for site in &layout.names {
-        overwrite(&mut bytes, &site.digits, id.as_bytes());
-    }
+    write_names(&mut bytes, layout, values.id);
     EndpointObject(bytes)
+}
+
+fn write_names(bytes: &mut [u8], layout: &TemplateLayout, id: EndpointId) {
+    let id = id.five_digits();
+    for site in &layout.names {
+        overwrite(bytes, &site.digits, id.as_bytes());
+    }
 }
 
 fn write_constants(

@@ -8,7 +8,7 @@ use weir_tests::need::Need;
 use weir_tests::{Finished, Node, need, process};
 
 /// Room for the new flows of a few rounds, and no more.
-const SMALL: &str = "[maps]\nendpoints = 16\nipcache = 16\npolicy = 512\nmetrics = 64\nevents = 4096\nfragments = 16\nct_tcp = 16384\nct_any = 64\n";
+const SMALL: &str = "[maps]\nendpoints = 16\nipcache = 512\npolicy = 512\nmetrics = 64\nevents = 4096\nfragments = 16\nct_tcp = 16384\nct_any = 64\n";
 
 /// Then says what is left: pins, devices and the state.
 const SCRIPT: &str = "set -eu
@@ -78,6 +78,22 @@ fn the_loader_is_measured_on_devices_of_its_own() {
     assert!(times[0]["targetUs"].is_number(), "{report}");
     let stages = report["stages"].as_array().unwrap();
     assert!(stages.iter().any(|row| row["what"] == "programs"));
+}
+
+#[test]
+fn policies_are_measured_on_two_nodes() {
+    need!(Need::Root, Need::Tool("clang"), Need::Tool("unshare"));
+    let node = Node::with(SMALL);
+    let few = ["--endpoints", "3", "--policies", "8", "--rounds", "3"];
+    let report = report(bench(&node, &[&["policy"], &few[..]].concat()));
+    assert_eq!(
+        (&report["endpoints"], &report["policies"]),
+        (&3.into(), &8.into())
+    );
+    assert!(report["entries"].as_u64() > Some(3), "{report}");
+    assert!(report["attachRatio"].as_f64() > Some(0.0), "{report}");
+    let times = report["times"].as_array().unwrap();
+    assert!(times.iter().all(|row| row["rounds"] == 3), "{report}");
 }
 
 #[test]

@@ -109,7 +109,7 @@ fn policy_is_told_in_words() {
             direction,
             traffic,
         }
-        .key()
+        .key(0)
     };
     let value = |deny, number| PolicyValue {
         packets: 3,
@@ -149,7 +149,8 @@ fn policy_is_told_in_words() {
         own[0],
         json!({
             "endpoint": 2665, "direction": "ingress", "identity": 0, "protocol": null, "dport": null,
-            "dportLast": null, "deny": false, "rule": 1, "packets": 3, "bytes": 180, "prefixlen": 40, "matchBits": 0
+            "dportLast": null, "deny": false, "rule": 1, "packets": 3, "bytes": 180, "prefixlen": 72, "matchBits": 0,
+            "revision": 0, "inForce": true
         })
     );
     assert_eq!(
@@ -237,7 +238,8 @@ fn identities_and_endpoints_are_found_by_address() {
     need!(NEEDS[0], NEEDS[1], NEEDS[2], NEEDS[3]);
     let address = [word([10, 1, 0, 0]), 0, 0, 0];
     let network = IpcacheKey {
-        prefixlen: 32 + 16,
+        prefixlen: 64 + 16,
+        revision: 0,
         family: 1,
         pad: [0; 3],
         address,

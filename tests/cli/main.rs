@@ -27,6 +27,8 @@ mod map;
 #[cfg(test)]
 mod monitor;
 #[cfg(test)]
+mod policy;
+#[cfg(test)]
 mod races;
 #[cfg(test)]
 mod template;

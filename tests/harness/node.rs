@@ -48,6 +48,11 @@ impl Node {
         self.root.path().join("bundle")
     }
 
+    /// The folder of policy documents, which is not there unless a test makes it.
+    pub fn policy_dir(&self) -> PathBuf {
+        self.root.path().join("policy.d")
+    }
+
     /// Where the plugin writes a line for each call.
     pub fn log(&self) -> PathBuf {
         self.root.path().join("weir-cni.log")
@@ -81,6 +86,7 @@ impl Node {
         let rows = [
             row("state_dir", &self.state()),
             row("bundle_dir", &self.bundle()),
+            row("policy_dir", &self.policy_dir()),
             row("log_file", &self.log()),
             row("bpf_dir", &repository("bpf-src")),
             row("bpf_templates_dir", &repository("bpf-templates")),

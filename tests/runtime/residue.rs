@@ -9,11 +9,12 @@ use serde_json::Value;
 use crate::host::Host;
 use crate::until::until;
 
-/// Kept on purpose: templates, the compiler's facts and identities serve the next pod, and allocators remember
+/// Kept on purpose: templates, facts of the compiler and of the headers, and identities serve the next pod, and allocators remember
 /// where they were.
-const KEPT: [&str; 7] = [
+const KEPT: [&str; 8] = [
     "templates",
     "clang.json",
+    "headers.json",
     "identities",
     "locks",
     "lock",

@@ -6,7 +6,9 @@ use crate::lex::{Language, code, words};
 /// Files that talk to the kernel where no safe wrapper exists. Each block argues for itself.
 const UNSAFE: &[&str] = &[
     "cni/src/ipam/delegate/exec.rs",
+    "ep-builder/src/bpf/batch.rs",
     "ep-builder/src/bpf/btf.rs",
+    "ep-builder/src/bpf/detached.rs",
     "ep-builder/src/bpf/grace.rs",
     "ep-builder/src/bpf/info.rs",
     "ep-builder/src/bpf/link.rs",
@@ -17,6 +19,7 @@ const UNSAFE: &[&str] = &[
     "ep-builder/src/bpf/test_run.rs",
     "ep-builder/src/compile/sandbox.rs",
     "tests/harness/trace/mod.rs",
+    "tests/policy/socket.rs",
 ];
 
 /// Files that start a process. Tests may, anywhere.

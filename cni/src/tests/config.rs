@@ -217,6 +217,8 @@ const REFUSED: &[(&str, u32, &str)] = &[
     (r#""runtimeConfig":{"portMappings":[{"hostPort":1,"containerPort":1,"protocol":"icmp"}]}"#, 7, "[0].protocol"),
     (r#""runtimeConfig":{"aliases":{"net":[1]}}"#, 6, "runtimeConfig.aliases.net[0]"),
     (r#""args":{"cni":{"labels":[{"value":"x"}]}}"#, 7, "args.cni.labels[0].key"),
+    (r#""args":{"cni":{"ports":{"http":80}}}"#, 6, "args.cni.ports"),
+    (r#""args":{"cni":{"ports":[{"name":"http"}]}}"#, 7, "args.cni.ports[0].containerPort"),
     (r#""prevResult":[]"#, 6, "prevResult"),
     (r#""prevResult":{"ips":[{"address":"10.0.0.1"}]}"#, 7, "prevResult.ips[0].address"),
     (r#""prevResult":{"ips":[{}]}"#, 7, "prevResult.ips[0].address"),

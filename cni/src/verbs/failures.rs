@@ -9,6 +9,7 @@ use ep_builder::lifecycle::LifecycleError;
 use ep_builder::load::LoadError;
 use ep_builder::lock::LockError;
 use ep_builder::maps::MapsError;
+use ep_builder::policy::EnforceError;
 use ep_builder::settings::SettingsError;
 use ep_builder::state::StateError;
 
@@ -94,10 +95,23 @@ pub(super) fn lifecycle(attempted: &'static str) -> impl Fn(LifecycleError) -> F
         LifecycleError::State(error) => state(attempted)(error),
         LifecycleError::Load(error) => load(attempted, error),
         LifecycleError::Maps(error) => maps(attempted, error),
-        LifecycleError::Taken { .. } | LifecycleError::Haunted { .. } => {
+        LifecycleError::Policy(error) => policy(attempted, *error),
+        LifecycleError::Taken { .. }
+        | LifecycleError::Haunted { .. }
+        | LifecycleError::Labels(_) => {
             Failure::new(Kind::Refused, format!("cannot {attempted}")).source(error)
         }
     }
+}
+
+/// The endpoint's policy: a pod whose policy cannot be told does not begin.
+fn policy(attempted: &str, error: EnforceError) -> Failure {
+    let kind = match &error {
+        error if error.is_busy() => Kind::TryAgain,
+        EnforceError::Store(_) | EnforceError::State(_) | EnforceError::Identity(_) => Kind::Io,
+        _ => Kind::Refused,
+    };
+    told(kind, format!("cannot {attempted}"), error.advice(), error)
 }
 
 fn load(attempted: &str, error: LoadError) -> Failure {

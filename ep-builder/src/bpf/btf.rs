@@ -5,7 +5,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 
-use super::error::BpfError;
+use super::error::{BpfError, Operation};
+use super::info::{self, KernelInfo};
 use super::sys::{self, Command};
 
 /// Room for what the verifier says of broken types.
@@ -38,6 +39,41 @@ impl LoadedBtf {
             Err(_) => Err(refused(sys::text(&log))(source)),
         }
     }
+}
+
+/// `struct bpf_btf_info`.
+#[repr(C)]
+#[derive(Default)]
+struct RawTypes {
+    data: u64,
+    size: u32,
+    id: u32,
+    name: u64,
+    name_length: u32,
+    is_of_kernel: u32,
+}
+
+// SAFETY: integers only, in the kernel's order; `data` is set by `loaded_types` alone.
+unsafe impl KernelInfo for RawTypes {}
+
+/// The bytes of loaded types, by the number that programs name.
+pub fn loaded_types(id: u32) -> Result<Vec<u8>, BpfError> {
+    let object = format!("types number {id}");
+    let mut attribute = [id, 0, 0];
+    // SAFETY: the attribute is a number and two words of flags, holds no addresses, and the command returns a
+    // new descriptor.
+    let fd = unsafe { sys::bpf_fd(Command::BtfById, &mut attribute) }
+        .map_err(BpfError::kernel(Operation::Open, &object))?;
+    let mut sizes = RawTypes::default();
+    info::fill(fd.as_fd(), &object, &mut sizes)?;
+    let mut bytes = vec![0; usize::try_from(sizes.size).unwrap_or(0)];
+    let mut raw = RawTypes {
+        data: sys::address_of_mut(&mut bytes),
+        size: sizes.size,
+        ..RawTypes::default()
+    };
+    info::fill(fd.as_fd(), &object, &mut raw)?;
+    Ok(bytes)
 }
 
 fn refused(log: String) -> impl FnOnce(Errno) -> BpfError {

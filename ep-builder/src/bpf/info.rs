@@ -38,6 +38,8 @@ pub struct ProgramInfo {
     pub compiled_bytes: u32,
     /// When it was loaded, from the start of the machine.
     pub load_time: Duration,
+    /// The user who loaded it.
+    pub created_by: u32,
     /// The number of its BTF.
     pub btf_id: u32,
     /// The numbers of its maps.
@@ -178,6 +180,7 @@ pub(super) fn program(fd: BorrowedFd<'_>, object: &str) -> Result<ProgramInfo, B
         translated_bytes: raw.xlated_len,
         compiled_bytes: raw.jited_len,
         load_time: Duration::from_nanos(raw.load_time),
+        created_by: raw.created_by_uid,
         btf_id: raw.btf_id,
         map_ids: ids.iter().take(used).copied().collect(),
     })

@@ -86,8 +86,8 @@ pub(super) fn pin(fd: BorrowedFd<'_>, object: &str, path: &Path) -> Result<(), B
     Ok(())
 }
 
-/// Opens the object pinned at `path`, and refuses one of another kind.
-pub(super) fn open_pin(path: &Path, wanted: Pinned) -> Result<OwnedFd, BpfError> {
+/// Opens the object pinned at `path`, of whatever kind it is.
+pub(super) fn open_any_pin(path: &Path) -> Result<OwnedFd, BpfError> {
     let object = || format!("the pin {}", path.display());
     let c_path = c_path(Operation::Open, path)?;
     let mut attribute = PinAttribute {
@@ -97,8 +97,14 @@ pub(super) fn open_pin(path: &Path, wanted: Pinned) -> Result<OwnedFd, BpfError>
     };
     // SAFETY: `path` is the address of a string that ends in a zero and lives until the call returns; the
     // command returns a new descriptor.
-    let fd = unsafe { sys::bpf_fd(Command::ObjectGet, &mut attribute) }
-        .map_err(BpfError::kernel(Operation::Open, object()))?;
+    unsafe { sys::bpf_fd(Command::ObjectGet, &mut attribute) }
+        .map_err(BpfError::kernel(Operation::Open, object()))
+}
+
+/// Opens the object pinned at `path`, and refuses one of another kind.
+pub(super) fn open_pin(path: &Path, wanted: Pinned) -> Result<OwnedFd, BpfError> {
+    let object = || format!("the pin {}", path.display());
+    let fd = open_any_pin(path)?;
     match kind(fd.as_fd()) {
         Some(kind) if kind != wanted => Err(BpfError::misuse(
             Operation::Open,

@@ -1,7 +1,6 @@
 //! The file of an identity: its number and its set of labels, under a checksum.
 //!
-//! Two lines: JSON, and the SHA-256 of the first line with its end. The checksum belongs to no format, so
-//! an older weir can tell a newer file from a damaged one.
+//! It is [sealed], so an older weir can tell a newer file from a damaged one.
 
 use std::path::Path;
 
@@ -9,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::error::{Damage, IdentityError};
-use crate::digest::{hex, sha256_hex};
+use crate::digest::hex;
 use crate::endpoint::Labels;
-use crate::whole_file;
+use crate::{sealed, whole_file};
 
 /// The format written here, and the newest one read.
 pub(super) const FORMAT: u32 = 1;
@@ -48,11 +47,7 @@ impl Stored {
     /// The text of the file.
     pub(super) fn encode(&self) -> Result<Vec<u8>, IdentityError> {
         let encode = |source| IdentityError::Encode { source };
-        let mut text = serde_json::to_vec(self).map_err(encode)?;
-        text.push(b'\n');
-        let checksum = sha256_hex(&text);
-        text.extend_from_slice(checksum.as_bytes());
-        text.push(b'\n');
+        let text = sealed::seal(serde_json::to_vec(self).map_err(encode)?);
         if text.len() as u64 > LIMIT {
             return Err(IdentityError::TooLarge {
                 size: text.len() as u64,
@@ -70,7 +65,7 @@ impl Stored {
     /// Reads the text of the file at `path`.
     pub(super) fn decode(path: &Path, text: &[u8]) -> Result<Self, IdentityError> {
         let damaged = |source| IdentityError::damaged(path, source);
-        let line = unseal(text).map_err(damaged)?;
+        let line = sealed::unseal(text).ok_or_else(|| damaged(Damage::Checksum))?;
         let parse = |error| damaged(Damage::Content(error));
         let Format { format } = serde_json::from_slice(line).map_err(parse)?;
         match format {
@@ -85,21 +80,9 @@ impl Stored {
     }
 }
 
-/// The first line, if the second one is its checksum.
-fn unseal(text: &[u8]) -> Result<&[u8], Damage> {
-    const SECOND_LINE: usize = 65;
-    let start = text.len().checked_sub(SECOND_LINE);
-    let (line, checksum) = text.split_at(start.ok_or(Damage::Checksum)?);
-    if checksum.strip_suffix(b"\n") == Some(sha256_hex(line).as_bytes()) {
-        Ok(line)
-    } else {
-        Err(Damage::Checksum)
-    }
-}
-
 /// The digest that stands for a set: the name under which its number is found. Independent of how files
 /// are written, because another digest would be another number for every running pod.
-pub(super) fn digest(labels: &Labels) -> String {
+pub(crate) fn digest(labels: &Labels) -> String {
     let mut hash = Sha256::new();
     for label in labels.iter() {
         for part in [&label.source, &label.key, &label.value] {
@@ -160,11 +143,7 @@ mod tests {
 
     #[test]
     fn a_newer_format_is_not_damage() {
-        let seal = |json: &str| {
-            let line = format!("{json}\n");
-            let checksum = sha256_hex(line.as_bytes());
-            format!("{line}{checksum}\n").into_bytes()
-        };
+        let seal = |json: &str| sealed::seal(json.as_bytes().to_vec());
         let decode = |json| Stored::decode(Path::new("x"), &seal(json)).unwrap_err();
         assert!(matches!(
             decode(r#"{"format":2,"set":[]}"#),

@@ -28,6 +28,7 @@ use std::time::{Duration, SystemTime};
 
 pub use collect::KEEP_UNUSED;
 pub use error::{Damage, IdentityError};
+pub(crate) use file::digest as digest_of;
 pub use number::{FIRST, INIT, LAST, RESERVED, reserved_name};
 
 use crate::endpoint::Labels;

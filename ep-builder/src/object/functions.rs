@@ -14,8 +14,8 @@ pub(super) const CALLED_ONLY: &str = ".text";
 #[derive(Debug, Default)]
 pub(super) struct Functions {
     list: Vec<Function>,
-    /// Section and first byte, to the index in `list`.
-    places: BTreeMap<(usize, u64), usize>,
+    /// Section and first byte with the index in `list`, in order: thousands of source lines ask for theirs.
+    places: Vec<((usize, u64), usize)>,
     sections: BTreeMap<String, SectionIndex>,
 }
 
@@ -42,15 +42,7 @@ impl Functions {
                 return Err(ObjectError::broken(format!("two functions {name}")));
             }
             let place = (section.0, symbol.address());
-            if functions
-                .places
-                .insert(place, functions.list.len())
-                .is_some()
-            {
-                return Err(ObjectError::broken(format!(
-                    "two functions where {name} is"
-                )));
-            }
+            functions.places.push((place, functions.list.len()));
             let section = elf.section_by_index(section)?;
             let code = section.data_range(symbol.address(), symbol.size())?;
             let code = code.map(<[u8]>::as_chunks::<8>);
@@ -70,7 +62,16 @@ impl Functions {
                 line_info: Vec::new(),
             });
         }
-        Ok(functions)
+        functions.places.sort_unstable();
+        let mut pairs = functions.places.array_windows();
+        let twice = pairs.find_map(|[(one, _), (other, index)]| (one == other).then_some(*index));
+        match twice.and_then(|index| functions.get(index)) {
+            Some(Function { name, .. }) => {
+                let text = format!("two functions where {name} is");
+                Err(ObjectError::Broken(text))
+            }
+            None => Ok(functions),
+        }
     }
 
     pub(super) fn into_list(self) -> Vec<Function> {
@@ -104,12 +105,11 @@ impl Functions {
 
     /// The instruction at a byte of a section.
     pub(super) fn at(&self, section: usize, byte: u64) -> Option<Place> {
-        let before = self
+        let behind = self
             .places
-            .range((section, 0)..=(section, byte))
-            .next_back();
-        let ((_, start), function) = before?;
-        let inside = byte.checked_sub(*start)?;
+            .partition_point(|(at, _)| *at <= (section, byte));
+        let ((of, start), function) = self.places.get(behind.checked_sub(1)?)?;
+        let inside = byte.checked_sub(*start).filter(|_| *of == section)?;
         let instruction = usize::try_from(inside / 8).ok()?;
         let code = &self.list.get(*function)?.code;
         (inside.is_multiple_of(8) && instruction < code.len()).then_some(Place {
@@ -120,7 +120,10 @@ impl Functions {
 
     /// The function that begins at a byte of a section.
     pub(super) fn beginning_at(&self, section: usize, byte: u64) -> Option<usize> {
-        self.places.get(&(section, byte)).copied()
+        let at = self
+            .places
+            .binary_search_by_key(&(section, byte), |(at, _)| *at);
+        self.places.get(at.ok()?).map(|(_, index)| *index)
     }
 
     pub(super) fn add_reference(&mut self, function: usize, reference: Reference) {

@@ -127,6 +127,18 @@ impl Loadable {
         })
     }
 
+    /// The same with the data of `bytes`: an object that differs from this one in data only, as one whose
+    /// constants were filled in does.
+    pub fn with_data_of(mut self, bytes: &[u8]) -> Result<Self, ObjectError> {
+        let data = data::sections(&ElfFile64::<LittleEndian>::parse(bytes)?)?;
+        let names = data.iter().map(|(_, section)| &section.name);
+        if !names.eq(self.data.iter().map(|section| &section.name)) {
+            return Err(ObjectError::broken("its data is another object's"));
+        }
+        self.data = data.into_iter().map(|(_, section)| section).collect();
+        Ok(self)
+    }
+
     /// The programs: functions that the kernel can run by themselves. Those in `.text` are only called.
     pub fn programs(&self) -> impl Iterator<Item = (usize, &Function)> {
         let functions = self.functions.iter().enumerate();

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Settings;
+use super::{AllowLocalhost, Settings};
 use crate::attach::AttachMode;
 use crate::options::{OPTIONS, OptionKind, OptionSpec};
 
@@ -26,6 +26,8 @@ pub(super) enum Kind {
     Prefix,
     /// How programs are attached.
     Attach,
+    /// Whether the node reaches its pods.
+    Localhost,
     /// An absolute path.
     Folder(Slot<PathBuf>),
     /// An absolute path, or nothing.
@@ -89,6 +91,9 @@ impl Kind {
         match self {
             Self::Prefix => Takes::Text,
             Self::Attach => Takes::Either(AttachMode::Tc.name(), AttachMode::Tcx.name()),
+            Self::Localhost => {
+                Takes::Either(AllowLocalhost::Always.name(), AllowLocalhost::Policy.name())
+            }
             Self::Folder(_) | Self::Optional(_) => Takes::Path,
             Self::Switch(_) => Takes::Switch,
             Self::Size(_, bounds) | Self::Number(_, bounds) | Self::Time(_, _, bounds) => {
@@ -116,7 +121,7 @@ const KEEP: Bounds = Bounds(0, 87_600);
 type Rows = &'static [(&'static str, Kind)];
 
 /// Every key but those of `[options]`, which are the rows of [`OPTIONS`].
-const ROWS: [(&str, Rows); 6] = [
+const ROWS: [(&str, Rows); 7] = [
     (
         "",
         &[("map_prefix", Kind::Prefix), ("attach", Kind::Attach)],
@@ -132,6 +137,7 @@ const ROWS: [(&str, Rows); 6] = [
             ),
             ("bundle_dir", Kind::Folder(|s| &mut s.paths.bundle_dir)),
             ("bpffs_dir", Kind::Folder(|s| &mut s.paths.bpffs_dir)),
+            ("policy_dir", Kind::Folder(|s| &mut s.paths.policy_dir)),
             ("log_file", Kind::Optional(|s| &mut s.paths.log_file)),
         ],
     ),
@@ -162,6 +168,7 @@ const ROWS: [(&str, Rows); 6] = [
             ),
         ],
     ),
+    ("policy", &[("allow_localhost", Kind::Localhost)]),
     (
         "datapath",
         &[

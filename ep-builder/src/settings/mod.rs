@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use error::{Excerpt, Hint, Mistake, Problem, SettingsError};
+pub(crate) use suggest::closest;
 
 use crate::attach::AttachMode;
 use crate::shape::{EndpointConfig, NodeConfig};
@@ -45,6 +46,8 @@ pub struct Settings {
     pub clang: ClangSettings,
     /// The template cache.
     pub cache: CacheSettings,
+    /// Policy.
+    pub policy: PolicySettings,
 }
 
 /// The folders, and the log; all absolute.
@@ -60,6 +63,8 @@ pub struct Paths {
     pub bundle_dir: PathBuf,
     /// The pins of maps and links, in a BPF file system.
     pub bpffs_dir: PathBuf,
+    /// The operator's policy documents.
+    pub policy_dir: PathBuf,
     /// Where `weir-cni` tells of each call; nowhere if there is none.
     pub log_file: Option<PathBuf>,
 }
@@ -72,6 +77,7 @@ impl Default for Paths {
             bpf_templates_dir: "/usr/lib/weir/bpf-templates".into(),
             bundle_dir: "/usr/lib/weir/templates".into(),
             bpffs_dir: "/sys/fs/bpf/tc/globals".into(),
+            policy_dir: "/etc/weir/policy.d".into(),
             log_file: Some("/var/log/weir/weir-cni.log".into()),
         }
     }
@@ -112,6 +118,33 @@ impl Default for CacheSettings {
         Self {
             lock_timeout: Duration::from_mins(2),
             keep_unused: Duration::from_hours(7 * 24),
+        }
+    }
+}
+
+/// What holds beyond the policy documents.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PolicySettings {
+    /// Whether the node reaches its pods, whatever isolates them.
+    pub allow_localhost: AllowLocalhost,
+}
+
+/// Whether the node reaches its pods.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AllowLocalhost {
+    /// Always, unless a rule denies it: the probes of a runtime come from the node.
+    #[default]
+    Always,
+    /// As policy says of everybody else.
+    Policy,
+}
+
+impl AllowLocalhost {
+    /// Its name in `weir.toml`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Always => "always",
+            Self::Policy => "policy",
         }
     }
 }

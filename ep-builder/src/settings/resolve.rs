@@ -3,10 +3,10 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::Settings;
 use super::error::{Problem, SettingsError, Source, shown};
 use super::keys::{Bounds, Kind, Takes};
 use super::raw::{Entry, Raw, Value};
+use super::{AllowLocalhost, Settings};
 use crate::attach::AttachMode;
 use crate::options::{OPTIONS, OptionError};
 use crate::shape::{self, MapPrefix, ShapeError};
@@ -30,7 +30,18 @@ fn set(settings: &mut Settings, entry: &Entry, written: &str) -> Result<(), Prob
             settings.node.map_prefix =
                 MapPrefix::new(text).map_err(|_| ShapeError::MapPrefix(shown(text)))?;
         }
-        (Kind::Attach, Value::Text(text)) => settings.attach = attach(entry, text)?,
+        (Kind::Attach, Value::Text(text)) => {
+            settings.attach = one_of(
+                entry,
+                text,
+                [AttachMode::Tc, AttachMode::Tcx],
+                AttachMode::name,
+            )?;
+        }
+        (Kind::Localhost, Value::Text(text)) => {
+            let known = [AllowLocalhost::Always, AllowLocalhost::Policy];
+            settings.policy.allow_localhost = one_of(entry, text, known, AllowLocalhost::name)?;
+        }
         (Kind::Folder(slot), Value::Text(text)) => *slot(settings) = absolute(entry, text)?,
         (Kind::Optional(slot), Value::Text(text)) => {
             let given = (!text.is_empty()).then(|| absolute(entry, text));
@@ -65,10 +76,15 @@ fn level(entry: &Entry, written: &str) -> Result<u8, Problem> {
     }
 }
 
-fn attach(entry: &Entry, text: &str) -> Result<AttachMode, Problem> {
-    let modes = [AttachMode::Tc, AttachMode::Tcx];
-    let known = modes.into_iter().find(|mode| mode.name() == text);
-    known.ok_or_else(|| Problem::Range {
+/// The one of this name.
+fn one_of<T: Copy, const N: usize>(
+    entry: &Entry,
+    text: &str,
+    known: [T; N],
+    name: fn(T) -> &'static str,
+) -> Result<T, Problem> {
+    let found = known.into_iter().find(|it| name(*it) == text);
+    found.ok_or_else(|| Problem::Range {
         key: entry.key.name,
         takes: entry.key.kind.takes().to_string(),
         found: format!("\"{}\"", shown(text)),

@@ -5,7 +5,7 @@ const MAX_LEN: usize = 64;
 
 /// The candidate closest to `name`, if one is close: one edit in three letters. Case, `-` and `_` do not
 /// count, so that `stateDir` and `state-dir` find `state_dir`.
-pub(super) fn closest<'a>(
+pub(crate) fn closest<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {

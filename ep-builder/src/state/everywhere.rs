@@ -19,6 +19,12 @@ pub struct Records {
 }
 
 impl Store {
+    /// Reads the facts of an endpoint's next generation, while it is being made.
+    pub fn read_next(&self, id: EndpointId) -> Result<read::Loaded, StateError> {
+        let folder = Folder::open(self.layout.folder(id, Place::Next))?;
+        read::load(&folder, id)
+    }
+
     /// Reads all records.
     pub fn records(&self) -> Result<Records, StateError> {
         let mut records = Records::default();

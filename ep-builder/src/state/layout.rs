@@ -63,7 +63,7 @@ impl FolderName {
         let Some(name) = name.to_str() else {
             return Self::Stranger;
         };
-        if [LOCKS, TEMPLATES, IPAM, IDENTITIES, ATTACHMENTS, CLANG].contains(&name) {
+        if SHARED.contains(&name) {
             return Self::Shared;
         }
         if name.starts_with(TEMPORARY) {
@@ -85,7 +85,21 @@ const TEMPLATES: &str = "templates";
 const IPAM: &str = "ipam";
 const IDENTITIES: &str = "identities";
 const ATTACHMENTS: &str = "attachments";
+const POLICY: &str = "policy";
 const CLANG: &str = "clang.json";
+const HEADERS: &str = "headers.json";
+
+/// What is no endpoint's.
+const SHARED: [&str; 8] = [
+    LOCKS,
+    TEMPLATES,
+    IPAM,
+    IDENTITIES,
+    ATTACHMENTS,
+    POLICY,
+    CLANG,
+    HEADERS,
+];
 
 /// The state root and what lies where in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,6 +148,11 @@ impl StateLayout {
         self.root.join(CLANG)
     }
 
+    /// The file that remembers how the headers of the node's own shape are rendered.
+    pub fn headers(&self) -> PathBuf {
+        self.root.join(HEADERS)
+    }
+
     /// What `weir-cni` keeps of each interface that it wired, or began to.
     pub fn attachments(&self) -> PathBuf {
         self.root.join(ATTACHMENTS)
@@ -142,6 +161,11 @@ impl StateLayout {
     /// The address allocator's folder.
     pub fn ipam(&self) -> PathBuf {
         self.root.join(IPAM)
+    }
+
+    /// The policy in force.
+    pub fn policy(&self) -> PathBuf {
+        self.root.join(POLICY)
     }
 
     /// The numbers of label sets.
@@ -204,6 +228,7 @@ mod tests {
             StateLayout::templates,
             StateLayout::ipam,
             StateLayout::identities,
+            StateLayout::policy,
             StateLayout::clang,
         ] {
             let path = path(&StateLayout::new("/s"));

@@ -31,7 +31,7 @@ pub use everywhere::Records;
 pub use generation::{Committed, Next, Written};
 pub use layout::{BUILD_LOG, EP_CONFIG_H, FolderName, OBJECT, Place, RECORD, StateLayout};
 pub use list::{Entry, Status};
-pub use read::{Loaded, Origin};
+pub use read::{Loaded, Origin, Whole};
 pub use record::{EndpointRecord, EndpointState, Files, PolicyState};
 pub use recover::Recovery;
 pub use rollback::RolledBack;

@@ -27,6 +27,17 @@ pub struct Loaded {
     pub origin: Origin,
 }
 
+/// A generation with its files, each of which is what was written.
+#[derive(Debug)]
+pub struct Whole {
+    /// The record.
+    pub record: EndpointRecord,
+    /// The endpoint's header.
+    pub header: String,
+    /// Its object.
+    pub object: Vec<u8>,
+}
+
 /// Where the facts of an endpoint came from.
 #[derive(Debug)]
 pub enum Origin {
@@ -65,6 +76,20 @@ impl Store {
             let path = self.layout.file(id, Place::Live, EP_CONFIG_H);
             StateError::damaged(path)(Damage::Utf8(e.utf8_error()))
         })
+    }
+
+    /// The previous generation, whole; none if there is none.
+    pub fn read_previous(&self, id: EndpointId) -> Result<Option<Whole>, StateError> {
+        match Folder::open(self.layout.folder(id, Place::Previous)) {
+            Ok(folder) => whole(&folder, id).map(Some),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The generation in force, whole.
+    pub fn read_whole(&self, id: EndpointId) -> Result<Whole, StateError> {
+        self.stable(id, |folder| whole(folder, id), |_| true)
     }
 
     /// The log of the last build, if it failed. Bytes that are no UTF-8 are replaced.
@@ -199,6 +224,19 @@ pub(super) fn check_sizes(folder: &Folder, files: &Files) -> Result<(), StateErr
             .map_err(StateError::damaged(folder.path_of(name)))?;
     }
     Ok(())
+}
+
+fn whole(folder: &Folder, id: EndpointId) -> Result<Whole, StateError> {
+    let record = load(folder, id)?.record;
+    let header = trusted_file(folder, id, header)?;
+    let header = String::from_utf8(header).map_err(|e| {
+        StateError::damaged(folder.path_of(EP_CONFIG_H))(Damage::Utf8(e.utf8_error()))
+    })?;
+    Ok(Whole {
+        record,
+        header,
+        object: trusted_file(folder, id, object)?,
+    })
 }
 
 /// Reads a file beside the record that must be what the record says.

@@ -99,6 +99,17 @@ impl Store {
         Ok(dead)
     }
 
+    /// Throws away what is kept of a failed build. Repeatable.
+    pub fn forget_failure(&self, id: EndpointId) -> Result<(), StateError> {
+        let folder = self.layout.folder(id, Place::Failed);
+        // The common case, at the price of one system call.
+        if folder.symlink_metadata().is_err() {
+            return Ok(());
+        }
+        let _lock = self.lock(id)?;
+        Ok(self.steps.run(&[Step::Remove(folder)])?)
+    }
+
     /// The endpoint's lock, or an error after the deadline.
     pub(super) fn lock(&self, id: EndpointId) -> Result<FileLock, StateError> {
         lock::acquire(&self.layout, id, self.lock_wait)

@@ -34,8 +34,13 @@ fn collect(root: &Path, below: &str, lines: &mut Vec<String>) {
 fn is_of_the_node(path: &str) -> bool {
     let parts: Vec<_> = path.split('/').collect();
     match parts.as_slice() {
-        // Folders of what is in them, and the compiler's version, which takes longer to ask for than an ADD.
-        ["templates" | "clang.json" | "locks" | "attachments" | "ipam" | "identities"] => true,
+        // Folders of what is in them; the compiler's version and how headers are rendered, which take long to ask for.
+        [
+            "templates" | "clang.json" | "headers.json" | "locks" | "attachments" | "ipam"
+            | "identities" | "policy",
+        ]
+        // What the operator put in force is no pod's; the lock is never removed.
+        | ["policy", "lock" | "current"] => true,
         // Sets of labels with their numbers: kept a while, because the next pod of a deployment has the same.
         ["identities", name] => !name.starts_with('.'),
         // Compiled once, used by every pod of the shape. One that is being compiled has more in its name.
@@ -70,6 +75,7 @@ mod tests {
             (&format!("templates/{key}.building/bpf_lxc.o"), false),
             ("templates/.tmp-1", false),
             ("clang.json", true),
+            ("headers.json", true),
             (".tmp-1", false),
             ("locks", true),
             ("locks/00007", false),
@@ -85,6 +91,9 @@ mod tests {
             ("ipam/.index-pods", true),
             ("ipam/.index-pods/index", true),
             ("ipam/.index-pods/0a0a.0", false),
+            ("policy/lock", true),
+            ("policy/.tmp-1", false),
+            ("policy/unsettled", false),
             ("identities/by-number", true),
             ("identities/.tmp-1", false),
         ] {

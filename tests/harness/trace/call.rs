@@ -57,8 +57,8 @@ table! { NAMED_HERE: SYS_open SYS_mkdir SYS_rmdir SYS_unlink SYS_rename SYS_link
 #[cfg(not(target_arch = "x86_64"))]
 table! { NAMED_HERE: }
 
-/// Commands of bpf(2) that read: a look-up, the next key, opening a pin, finding by number, facts.
-const BPF_READS: [u64; 11] = [1, 4, 7, 11, 12, 13, 14, 15, 16, 30, 31];
+/// Commands of bpf(2) that read: a look-up, many of them, the next key, opening a pin, finding by number, facts.
+const BPF_READS: [u64; 12] = [1, 4, 7, 11, 12, 13, 14, 15, 16, 24, 30, 31];
 
 impl Call {
     pub(super) fn new(thread: Pid, number: u64, arguments: [u64; 6]) -> Self {

@@ -28,7 +28,7 @@ const BAD: &[(&str, &str, &str)] = &[
     (
         "[bananas]",
         "1:2",
-        "no table [bananas]: known are paths, clang, cache, datapath, maps, options",
+        "no table [bananas]: known are paths, clang, cache, policy, datapath, maps, options",
     ),
     (
         "[clang]\nbananas = 1",
@@ -55,6 +55,16 @@ const BAD: &[(&str, &str, &str)] = &[
         "attach = true",
         "1:10",
         "`attach` takes \"tc\" or \"tcx\", not true",
+    ),
+    (
+        "[policy]\nallow_localhost = \"never\"",
+        "2:19",
+        "`allow_localhost` takes \"always\" or \"policy\", not \"never\"",
+    ),
+    (
+        "[policy]\npolicy_dir = \"/x\"",
+        "2:1",
+        "no key `policy_dir` in [policy]: it belongs in [paths]",
     ),
     // Keys in the wrong table.
     (
