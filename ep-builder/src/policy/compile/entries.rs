@@ -4,6 +4,8 @@
 //! that lies within a denying one is left out: whatever denies is then found, because nothing finer hides
 //! it. Between the peer's identity, its network and anybody the datapath takes the one that denies.
 
+use std::collections::BTreeSet;
+
 use super::CompileOptions;
 use super::rules::{ANYBODY, HOST, Prepared};
 use crate::maps::{Decision, Direction, Rule, Traffic};
@@ -115,7 +117,8 @@ fn resolve(mut candidates: Vec<PolicyEntry>) -> Vec<PolicyEntry> {
 #[derive(Default)]
 struct Denied {
     everything: Option<(u32, Direction)>,
-    protocol: Option<(u32, Direction, u8)>,
+    /// All of them: the entries of several protocols come before those of the ports of any.
+    protocols: BTreeSet<(u32, Direction, u8)>,
     /// The last port, too.
     ports: Option<(u32, Direction, u8, u16)>,
 }
@@ -132,7 +135,9 @@ impl Denied {
         let (peer, direction) = (rule.identity, rule.direction);
         match rule.traffic {
             Traffic::Any => self.everything = Some((peer, direction)),
-            Traffic::Protocol(protocol) => self.protocol = Some((peer, direction, protocol)),
+            Traffic::Protocol(protocol) => {
+                self.protocols.insert((peer, direction, protocol));
+            }
             // One within another one takes nothing away from it.
             Traffic::Ports(_) if self.covers(rule) => {}
             Traffic::Ports(ports) => {
@@ -143,7 +148,7 @@ impl Denied {
 
     fn covers(&self, rule: &Rule) -> bool {
         let (peer, direction) = (rule.identity, rule.direction);
-        let by_protocol = |protocol| self.protocol == Some((peer, direction, protocol));
+        let by_protocol = |protocol| self.protocols.contains(&(peer, direction, protocol));
         self.everything == Some((peer, direction))
             || match rule.traffic {
                 Traffic::Any => false,

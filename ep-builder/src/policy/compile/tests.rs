@@ -225,6 +225,24 @@ fn a_denial_leaves_nothing_finer_that_allows() {
 }
 
 #[test]
+fn each_protocol_that_is_denied_leaves_nothing_finer() {
+    let allow = "policyTypes: [Ingress], ingress: [{from: [{entities: [world]}], ports: [{port: 80}, \
+     {protocol: UDP, port: 53}, {protocol: SCTP, port: 9}]}]";
+    let deny =
+        "ingress: [{action: deny, from: [{entities: [world]}], ports: [{}, {protocol: UDP}]}]";
+    check(
+        &[allow, deny],
+        &[
+            FREE_EGRESS,
+            NODE,
+            "ingress 2 6 deny 2",
+            "ingress 2 17 deny 2",
+            "ingress 2 132/9-9 allow 1",
+        ],
+    );
+}
+
+#[test]
 fn of_rules_with_one_key_the_first_is_named() {
     let allow = "policyTypes: [Ingress, Egress], ingress: [{ports: [{port: 80}]}]";
     let deny = "ingress: [{action: deny, ports: [{port: 80}]}]";
