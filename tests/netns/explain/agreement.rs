@@ -189,7 +189,7 @@ fn frame(start: Start, pod: &Pod, packet: &Packet) -> Vec<u8> {
     let (mac, host_mac) = (pod.endpoint.mac, pod.endpoint.host_mac);
     match start.hook() {
         Hook::FromContainer => packet.frame(mac, host_mac),
-        Hook::ToContainer => packet.frame(host_mac, mac),
+        _ => packet.frame(host_mac, mac),
     }
 }
 

@@ -202,7 +202,7 @@ fn what_is_wrong_with_a_frame_is_told() {
                 Start::FromPod(id),
                 tcp(own, peer, ALLOWED).frame(endpoint.mac, endpoint.host_mac),
             ),
-            Hook::ToContainer => (
+            _ => (
                 Start::ToPod {
                     id,
                     mark: 0,

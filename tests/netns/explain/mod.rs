@@ -4,6 +4,7 @@ mod agreement;
 mod command;
 mod drops;
 mod traces;
+mod unprovoked;
 
 use std::net::IpAddr;
 
