@@ -11,6 +11,7 @@ use netlink_packet_core::{
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use nix::errno::Errno;
+use nix::libc::{MSG_DONTWAIT, MSG_TRUNC};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::bytes::{attributes, text, word};
@@ -27,6 +28,9 @@ const ERROR_TEXT: u16 = 1;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// A list that changed while it was sent is asked for again.
 const TRIES: u32 = 10;
+/// The kernel puts 32 KiB of a list into a datagram. An attribute has 64 KiB at most, and the largest, that of a link's
+/// virtual functions, stands once in an answer.
+const LARGEST_DATAGRAM: usize = 1 << 17;
 
 /// A socket in the network namespace of the thread that opened it.
 #[derive(Debug)]
@@ -37,13 +41,13 @@ pub struct Rtnl {
 
 /// The kernel's refusal.
 #[derive(Debug)]
-pub(super) struct Refusal {
-    pub(super) errno: Errno,
-    pub(super) detail: String,
+pub(crate) struct Refusal {
+    pub(crate) errno: Errno,
+    pub(crate) detail: String,
 }
 
 /// Why a request has no answer.
-pub(super) enum Failure {
+pub(crate) enum Failure {
     Socket(io::Error),
     Refused(Refusal),
 }
@@ -76,8 +80,14 @@ impl Rtnl {
         })
     }
 
+    /// Has the kernel judge requests for lists, and send what they ask for alone.
+    pub(crate) fn ask_strictly(&self) -> Result<(), AttachError> {
+        let set = self.socket.set_netlink_get_strict_chk(true);
+        set.map_err(AttachError::Socket)
+    }
+
     /// Sends a request and waits until the kernel has done it.
-    pub(super) fn request(
+    pub(crate) fn request(
         &mut self,
         message: RouteNetlinkMessage,
         flags: u16,
@@ -87,7 +97,7 @@ impl Rtnl {
     }
 
     /// Asks for a whole list.
-    pub(super) fn list(&mut self, message: &RouteNetlinkMessage) -> Result<Answers, Failure> {
+    pub(crate) fn list(&mut self, message: &RouteNetlinkMessage) -> Result<Answers, Failure> {
         for _ in 0..TRIES {
             self.send(message.clone(), NLM_F_REQUEST | NLM_F_DUMP)?;
             let (answers, is_torn) = self.receive()?;
@@ -114,6 +124,24 @@ impl Rtnl {
         Ok(())
     }
 
+    /// Receives a datagram. The kernel works while it is sent to, so there is mostly one by now, and only if not it is
+    /// waited for.
+    fn receive_one(&self, datagram: &mut Vec<u8>) -> io::Result<()> {
+        loop {
+            datagram.clear();
+            match self.socket.recv(datagram, MSG_DONTWAIT | MSG_TRUNC) {
+                Ok(length) if length == datagram.len() => return Ok(()),
+                Ok(length) => {
+                    let text = format!("the kernel's answer has {length} bytes");
+                    return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait(PATIENCE)?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     /// Waits until there is something to receive.
     fn wait(&self, patience: Duration) -> io::Result<()> {
         let end = Instant::now() + patience;
@@ -138,9 +166,9 @@ impl Rtnl {
     /// Receives until the request is acknowledged or its list complete; says whether the list is torn.
     fn receive(&mut self) -> Result<(Answers, bool), Failure> {
         let (mut answers, mut is_torn) = (Vec::new(), false);
+        let mut datagram = Vec::with_capacity(LARGEST_DATAGRAM);
         loop {
-            self.wait(PATIENCE)?;
-            let (datagram, _) = self.socket.recv_from_full()?;
+            self.receive_one(&mut datagram)?;
             let mut rest = datagram.as_slice();
             while let Some(message) = Message::take(&mut rest) {
                 if message.sequence != self.sequence {

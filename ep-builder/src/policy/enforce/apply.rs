@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::sync::Arc;
 
 use super::changes::{Change, Numbered, Row, numbered, staged};
 use super::pods::{Known, facts};
+use super::told::Told;
 use super::{EnforceError, Enforcement, Member, for_each};
 use crate::maps::{BY_HAND, MapName, MapsError};
 use crate::policy::{
-    CompileOptions, Compiled, Documents, SourceFile, Sources, StoreError, Stored, SubjectPolicy,
-    compile, documents,
+    CompileOptions, Compiled, Documents, StoreError, Stored, SubjectPolicy, compile,
 };
 
 /// What putting documents in force will change.
@@ -33,7 +32,7 @@ pub struct Applied {
 
 /// All that is needed to put documents in force, and fits.
 pub(super) struct Prepared {
-    pub(super) sources: Sources,
+    pub(super) told: Told,
     pub(super) compiled: Compiled,
     pub(super) known: Known,
     pub(super) staged: Vec<Staged>,
@@ -53,7 +52,8 @@ impl Enforcement<'_> {
         let current = self.current_if_whole()?;
         let members = self.members()?;
         let known = self.known(&members)?;
-        let prepared = self.prepare(documents, self.allows_localhost(), &members, known)?;
+        let told = Told::of(documents, self.allows_localhost());
+        let prepared = self.prepare(told, &members, known)?;
         Ok(Plan {
             current,
             changes: changes(&prepared.staged),
@@ -67,7 +67,8 @@ impl Enforcement<'_> {
         self.settle(&exclusive, self.current_if_whole()?)?;
         let members = self.members()?;
         let known = self.known(&members)?;
-        let prepared = self.prepare(documents, self.allows_localhost(), &members, known)?;
+        let told = Told::of(documents, self.allows_localhost());
+        let prepared = self.prepare(told, &members, known)?;
         self.switch(&exclusive, &prepared, || Ok(()))
     }
 
@@ -77,24 +78,6 @@ impl Enforcement<'_> {
             Err(StoreError::Damaged { .. }) => Ok(None),
             other => Ok(other?),
         }
-    }
-
-    /// The documents of a revision, and what held beyond them.
-    pub(super) fn documents_of(&self, revision: u32) -> Result<(Documents, bool), EnforceError> {
-        let sources = self.policies.sources(revision)?;
-        let files = sources.files.into_iter().map(|(path, text)| SourceFile {
-            path: path.as_ref().into(),
-            text,
-        });
-        let documents = documents::parse(files.collect()).map_err(EnforceError::InForce)?;
-        Ok((documents, sources.allow_localhost))
-    }
-
-    /// The documents in force; none before the first ones.
-    pub fn documents_in_force(&self) -> Result<Option<Documents>, EnforceError> {
-        let current = self.policies.current()?;
-        let documents = current.map(|revision| self.documents_of(revision));
-        Ok(documents.transpose()?.map(|(documents, _)| documents))
     }
 
     pub(super) fn options(&self, allow_localhost: bool) -> CompileOptions {
@@ -107,13 +90,12 @@ impl Enforcement<'_> {
     /// Compiles, and compares with what the maps hold. What does not fit is told here.
     pub(super) fn prepare(
         &self,
-        documents: &Documents,
-        allow_localhost: bool,
+        told: Told,
         members: &[Member],
         known: Known,
     ) -> Result<Prepared, EnforceError> {
-        let options = self.options(allow_localhost);
-        let compiled = compile(&documents.set, &facts(&known), &options)?;
+        let options = self.options(told.basis.allow_localhost);
+        let compiled = compile(&told.basis.set, &facts(&known), &options)?;
         let old_networks = self.networks_in_maps(members, compiled.networks.len())?;
         let new_networks = numbered(&compiled.networks);
         let staged = for_each(members, |member| {
@@ -122,7 +104,7 @@ impl Enforcement<'_> {
             self.stage(member, old_networks, new, &new_networks)
         })?;
         Ok(Prepared {
-            sources: sources(documents, allow_localhost),
+            told,
             compiled,
             known,
             staged: staged.into_iter().flatten().collect(),
@@ -227,15 +209,4 @@ pub(super) fn records(compiled: &Compiled, known: &Known) -> Vec<Stored> {
         })
     });
     records.collect()
-}
-
-fn sources(documents: &Documents, allow_localhost: bool) -> Sources {
-    let files = documents.files.iter().map(|file| {
-        let path: Arc<str> = file.path.display().to_string().into();
-        (path, Arc::clone(&file.text))
-    });
-    Sources {
-        allow_localhost,
-        files: files.collect(),
-    }
 }

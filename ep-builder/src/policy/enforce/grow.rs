@@ -43,11 +43,11 @@ impl Enforcement<'_> {
         identity: u32,
         pods: &Pods,
     ) -> Result<(), EnforceError> {
-        let (documents, allow_localhost) = self.documents_of(revision)?;
+        let told = self.told(revision)?;
         let members = self.members()?;
         let mut known = self.known(&members)?;
         known.insert(identity, pods.clone());
-        let prepared = self.prepare(&documents, allow_localhost, &members, known)?;
+        let prepared = self.prepare(told, &members, known)?;
         self.switch(exclusive, &prepared, || Ok(()))
             .map(|_applied| ())
     }
@@ -66,9 +66,9 @@ impl Enforcement<'_> {
             Others::AsCompiled(others) => others,
             Others::Renumbered => return self.renew(exclusive, revision, identity, pods),
         };
-        let (documents, allow_localhost) = self.documents_of(revision)?;
-        let options = self.options(allow_localhost);
-        let introduced = introduce(&documents.set, &others, identity, &pods.facts, &options)?;
+        let basis = self.policies.basis(revision)?;
+        let options = self.options(basis.allow_localhost);
+        let introduced = introduce(&basis.set, &others, identity, &pods.facts, &options)?;
         self.make_room(&members, &introduced)?;
         let mut own = Stored {
             identity,

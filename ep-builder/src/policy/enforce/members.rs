@@ -27,9 +27,9 @@ impl Enforcement<'_> {
             return Ok(Vec::new());
         }
         let met = self.met()?;
-        let revisions: BTreeMap<_, _> = match self.maps.policy_revisions() {
-            Ok(revisions) => revisions.all()?.into_iter().collect(),
-            Err(MapsError::Missing { .. }) => BTreeMap::new(),
+        let revisions = match self.maps.policy_revisions() {
+            Ok(revisions) => Some(revisions),
+            Err(MapsError::Missing { .. }) => None,
             Err(error) => return Err(error.into()),
         };
         let mut members = Vec::new();
@@ -37,10 +37,13 @@ impl Enforcement<'_> {
             let recorded = || self.record(id).map(|endpoint| endpoint.identity);
             // One without a record in any place is being removed.
             if let Some(identity) = met.get(&id).copied().or_else(recorded) {
+                // One by one: the map has a word for each id that there could be, and reading all of it takes longer
+                // than an ADD does otherwise.
+                let revision = revisions.as_ref().map(|revisions| revisions.get(id));
                 members.push(Member {
                     id,
                     identity,
-                    revision: revisions.get(&id).copied().unwrap_or_default(),
+                    revision: revision.transpose()?.unwrap_or_default(),
                 });
             }
         }

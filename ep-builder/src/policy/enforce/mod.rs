@@ -22,6 +22,7 @@ mod relabel;
 mod restore;
 mod settle;
 mod switch;
+mod told;
 
 use std::thread;
 

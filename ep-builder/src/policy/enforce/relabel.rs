@@ -22,7 +22,7 @@ impl Enforcement<'_> {
         let Some(revision) = current else {
             return replace();
         };
-        let (documents, allow_localhost) = self.documents_of(revision)?;
+        let told = self.told(revision)?;
         let mut members = self.members()?;
         for member in &mut members {
             if member.id == endpoint.id {
@@ -31,7 +31,7 @@ impl Enforcement<'_> {
         }
         let mut known = self.known(&members)?;
         known.insert(endpoint.identity, pods);
-        let prepared = self.prepare(&documents, allow_localhost, &members, known)?;
+        let prepared = self.prepare(told, &members, known)?;
         self.switch(&exclusive, &prepared, replace)
             .map(|_applied| ())
     }

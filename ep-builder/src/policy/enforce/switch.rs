@@ -49,7 +49,8 @@ impl Enforcement<'_> {
     ) -> Result<(), EnforceError> {
         let compiled = &prepared.compiled;
         let draft = Draft {
-            sources: &prepared.sources,
+            sources: &prepared.told.sources,
+            basis: &prepared.told.basis,
             origins: &compiled.origins,
             networks: &compiled.networks,
             identities: &records(compiled, &prepared.known),

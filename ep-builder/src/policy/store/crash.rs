@@ -1,14 +1,15 @@
 //! The crash model: every verb is killed, or fails, at each of its steps; what counts is whole, old or new, and
 //! the next apply leaves nothing but its own revision.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::{Draft, PolicyStore, Sources, StoreError, Stored};
+use super::{Basis, Draft, PolicyStore, Sources, StoreError, Stored};
 use crate::maps::{Decision, Direction, Rule, Traffic};
-use crate::policy::{Action, Origin, Place, PolicyEntry, PolicyKind, SubjectPolicy};
+use crate::policy::{Action, Origin, Place, PolicyEntry, PolicyKind, PolicySet, SubjectPolicy};
 use crate::step::Steps;
 
 const IDENTITIES: [u32; 3] = [5, 256, 257];
@@ -52,6 +53,16 @@ fn sources(revision: u32) -> Sources {
     }
 }
 
+fn basis(revision: u32) -> Basis {
+    let mut set = PolicySet::default();
+    set.namespaces
+        .insert(format!("n{revision}"), BTreeMap::new());
+    Basis {
+        allow_localhost: true,
+        set,
+    }
+}
+
 fn origin(revision: u32) -> Origin {
     Origin {
         kind: PolicyKind::NetworkPolicy,
@@ -73,6 +84,7 @@ fn apply(store: &PolicyStore, revision: u32) -> Result<(), StoreError> {
     let networks = [("10.0.0.0/8".parse().unwrap(), 1 << 24)];
     let draft = Draft {
         sources: &sources(revision),
+        basis: &basis(revision),
         origins: &[origin(revision)],
         networks: &networks,
         identities: &identities,
@@ -120,6 +132,7 @@ fn with_fault(root: &Path, at: usize, kill: bool, verb: Verb) -> (bool, bool) {
 /// Every file of a revision, as it was written.
 fn check_whole(store: &PolicyStore, revision: u32, at: &str) {
     assert_eq!(store.sources(revision).unwrap(), sources(revision), "{at}");
+    assert_eq!(store.basis(revision).unwrap(), basis(revision), "{at}");
     assert_eq!(store.origins(revision).unwrap(), [origin(revision)], "{at}");
     assert_eq!(store.networks(revision).unwrap().len(), 1, "{at}");
     for identity in IDENTITIES {
@@ -147,7 +160,7 @@ fn each_fault(prepare: Verb, verb: Verb, check: impl Fn(&PolicyStore, bool, &str
             let identities = super::layout::identities(&store.layout.revision(next));
             assert_eq!(super::names(&identities).unwrap().len(), 3, "{at}");
             if !is_met {
-                assert!(step > 1, "the verb has steps");
+                assert!(step > 0, "the verb has steps");
                 break;
             }
         }
@@ -196,6 +209,28 @@ fn a_new_identity_is_complete_when_the_others_know_it() {
             check_whole(store, 1, at);
         },
     );
+}
+
+#[test]
+fn a_basis_that_was_missing_is_there_or_is_missing_still() {
+    each_fault(
+        |store| {
+            apply(store, 1)?;
+            Ok(crate::whole_file::remove(&basis_of(store))?)
+        },
+        |store| store.exclude()?.put_basis(1, &basis(1)),
+        |store, said_ok, at| match store.basis(1) {
+            Ok(found) => assert_eq!(found, basis(1), "{at}"),
+            Err(error) => {
+                assert!(matches!(error, StoreError::NoBasis { .. }), "{at}: {error}");
+                assert!(!said_ok, "{at}");
+            }
+        },
+    );
+}
+
+fn basis_of(store: &PolicyStore) -> std::path::PathBuf {
+    super::layout::basis(&store.layout.revision(1))
 }
 
 #[test]

@@ -26,6 +26,12 @@ pub enum StoreError {
         /// What is wrong.
         source: Damage,
     },
+    /// An older weir put the policy in force.
+    #[error("the policy in force is kept as an older weir kept it: there is no {}", path.display())]
+    NoBasis {
+        /// The file that is missing.
+        path: PathBuf,
+    },
     /// A newer weir wrote the file.
     #[error("{} has format {found}, and this weir knows formats up to {known}", path.display())]
     NewerFormat {
@@ -103,6 +109,9 @@ impl StoreError {
                 Some("try again; a process that hangs can be killed, and its lock goes with it")
             }
             Self::Damaged { .. } => Some("`weir policy apply` writes it anew"),
+            Self::NoBasis { .. } => {
+                Some("`weir endpoint regenerate --all` writes it, and leaves the policy as it is")
+            }
             Self::NewerFormat { .. } => Some(
                 "use the weir that wrote it, or put the policy in force by this one: `weir policy apply`",
             ),

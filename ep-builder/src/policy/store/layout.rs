@@ -48,6 +48,11 @@ pub(super) fn sources(revision: &Path) -> PathBuf {
     revision.join("sources")
 }
 
+/// What they say.
+pub(super) fn basis(revision: &Path) -> PathBuf {
+    revision.join("basis")
+}
+
 /// The rules by their numbers.
 pub(super) fn origins(revision: &Path) -> PathBuf {
     revision.join("origins")

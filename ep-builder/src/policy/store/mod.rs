@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! current                     the revision in force
-//! <revision>/sources          the documents as they were read: a new identity is compiled from them
+//! <revision>/sources          the documents as they were read
+//! <revision>/basis            what they say: a new identity is compiled from it
 //! <revision>/origins          the rules by their numbers
 //! <revision>/networks         the networks and their numbers
 //! <revision>/identities/<n>   the compiled policy of an identity: the one file that an ADD reads
@@ -15,6 +16,8 @@
 //! removes. Reading takes no lock: it is for who needs files and maps to be of one revision.
 //! `docs/decisions/0022-policy-in-force.md` has the reasons.
 
+mod basis;
+mod coded;
 mod error;
 mod json;
 mod layout;
@@ -30,6 +33,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+pub use basis::Basis;
 pub use error::{Damage, StoreError};
 pub use json::Sources;
 pub use record::Stored;
@@ -49,6 +53,9 @@ const LOCK_WAIT: Duration = Duration::from_secs(20);
 
 /// What is read at most of the policy of an identity: as many entries as a map can have.
 const IDENTITY_LIMIT: u64 = 1 << 31;
+
+/// What is read at most of what documents say. They have 64 MiB, and a word of theirs needs a few bytes.
+const BASIS_LIMIT: u64 = 1 << 30;
 
 /// The policy of a node, on disk. Handles in other threads and processes see the same.
 #[derive(Clone, Debug)]
@@ -117,6 +124,19 @@ impl PolicyStore {
         json::sources(&layout::sources(&self.layout.revision(revision)))
     }
 
+    /// What identities are compiled from under a revision. An older weir kept the texts alone.
+    pub fn basis(&self, revision: u32) -> Result<Basis, StoreError> {
+        let path = layout::basis(&self.layout.revision(revision));
+        let bytes = read(&path, BASIS_LIMIT).map_err(|error| {
+            if error.is_absent() {
+                StoreError::NoBasis { path: path.clone() }
+            } else {
+                error
+            }
+        })?;
+        Basis::decode(&bytes).map_err(|unreadable| unreadable.in_file(&path, basis::FORMAT))
+    }
+
     /// The rules of a revision: number N is at N - 1.
     pub fn origins(&self, revision: u32) -> Result<Vec<Origin>, StoreError> {
         json::origins(&layout::origins(&self.layout.revision(revision)))
@@ -159,14 +179,21 @@ impl PolicyStore {
 
 fn read_identity(path: &Path) -> Result<Stored, StoreError> {
     let bytes = read(path, IDENTITY_LIMIT)?;
-    Stored::decode(&bytes).map_err(|unreadable| match unreadable {
-        Unreadable::Damage(damage) => StoreError::damaged(path)(damage),
-        Unreadable::Newer(format) => StoreError::NewerFormat {
-            path: path.to_owned(),
-            found: u32::from(format - b'0'),
-            known: u32::from(record::FORMAT - b'0'),
-        },
-    })
+    Stored::decode(&bytes).map_err(|unreadable| unreadable.in_file(path, record::FORMAT))
+}
+
+impl Unreadable {
+    /// Wraps itself with the file it was found in, and the newest format that is known.
+    fn in_file(self, path: &Path, known: u8) -> StoreError {
+        match self {
+            Self::Damage(damage) => StoreError::damaged(path)(damage),
+            Self::Newer(format) => StoreError::NewerFormat {
+                path: path.to_owned(),
+                found: u32::from(format - b'0'),
+                known: u32::from(known - b'0'),
+            },
+        }
+    }
 }
 
 /// Reads a file of ours. What is no plain file is damage; what the system refuses for reasons of its own is not.

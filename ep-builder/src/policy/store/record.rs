@@ -66,9 +66,7 @@ impl Stored {
         for entry in &policy.entries {
             bytes.extend_from_slice(&put(entry));
         }
-        let checksum = Sha256::digest(&bytes);
-        bytes.extend_from_slice(&checksum);
-        bytes
+        with_checksum(bytes)
     }
 
     /// Reads the bytes of a file.
@@ -122,8 +120,15 @@ impl From<Damage> for Unreadable {
     }
 }
 
+/// Adds the checksum.
+pub(super) fn with_checksum(mut bytes: Vec<u8>) -> Vec<u8> {
+    let checksum = Sha256::digest(&bytes);
+    bytes.extend_from_slice(&checksum);
+    bytes
+}
+
 /// What stands before the checksum, if that is right.
-fn checked(bytes: &[u8]) -> Option<&[u8]> {
+pub(super) fn checked(bytes: &[u8]) -> Option<&[u8]> {
     let (body, checksum) = bytes.split_at(bytes.len().checked_sub(CHECKSUM)?);
     (Sha256::digest(body).as_slice() == checksum).then_some(body)
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::error::StoreError;
-use super::{PolicyStore, Sources, Stored, json, layout};
+use super::{Basis, PolicyStore, Sources, Stored, json, layout};
 use crate::lock::FileLock;
 use crate::maps::Prefix;
 use crate::policy::Origin;
@@ -15,6 +15,8 @@ use crate::whole_file;
 pub struct Draft<'a> {
     /// What it is made from.
     pub sources: &'a Sources,
+    /// What they say.
+    pub basis: &'a Basis,
     /// Its rules.
     pub origins: &'a [Origin],
     /// Its networks.
@@ -77,6 +79,7 @@ impl<'a> Exclusive<'a> {
             layout::sources(folder),
             &json::write_sources(draft.sources)?,
         )?;
+        self.put(layout::basis(folder), &draft.basis.encode())?;
         self.put(
             layout::origins(folder),
             &json::write_origins(draft.origins)?,
@@ -95,6 +98,12 @@ impl<'a> Exclusive<'a> {
     /// Puts a revision that was written in force.
     pub fn publish(&self, revision: u32) -> Result<(), StoreError> {
         self.put(self.store.layout.current(), &json::write_current(revision)?)
+    }
+
+    /// Writes what a revision is compiled from, where that is missing or damaged.
+    pub fn put_basis(&self, revision: u32, basis: &Basis) -> Result<(), StoreError> {
+        let folder = self.store.layout.revision(revision);
+        self.put(layout::basis(&folder), &basis.encode())
     }
 
     /// Writes the policy of one identity into a revision.
@@ -125,7 +134,10 @@ impl<'a> Exclusive<'a> {
             self.remove(revision)?;
         }
         let mut folders = vec![self.store.layout.root().to_owned()];
-        folders.extend(kept.map(|kept| layout::identities(&self.store.layout.revision(kept))));
+        if let Some(kept) = kept {
+            let folder = self.store.layout.revision(kept);
+            folders.extend([layout::identities(&folder), folder]);
+        }
         for folder in folders {
             for name in super::names(&folder)? {
                 if name.starts_with(whole_file::TEMPORARY) {

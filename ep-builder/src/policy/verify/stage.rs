@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::VerifyError;
-use crate::endpoint::{Endpoint, EndpointId, EndpointValues, Labels, MacAddr, NetworkIds};
+use crate::endpoint::{Bandwidth, Endpoint, EndpointId, Labels, MacAddr, NetworkIds, Values};
 use crate::explain::{Surroundings, Twins};
 use crate::identity;
 use crate::maps::{Counters, Decision, Direction, LocalEndpoint, Prefix, Rule, Traffic};
@@ -39,7 +39,7 @@ pub(super) struct Stage<'a> {
 impl<'a> Stage<'a> {
     pub(super) fn new(template: &'a Template, prefix: &MapPrefix) -> Result<Self, VerifyError> {
         let bystander = endpoint(EndpointId::new(BYSTANDER)?, identity::INIT, None);
-        let object = template.patch(&EndpointValues::of(&bystander));
+        let object = template.patch(&Values::of_endpoint(&bystander));
         let twins = Twins::new(Surroundings::Empty, prefix, &object, &bystander)?;
         for network in ANYWHERE {
             twins.know(network.parse()?, End::World.identity())?;
@@ -130,7 +130,7 @@ impl<'a> Stage<'a> {
         let id = u16::try_from(number).map_err(|_| VerifyError::NoPod(identity))?;
         let id = EndpointId::new(id)?;
         let endpoint = endpoint(id, identity, Some(pod));
-        let object = self.template.patch(&EndpointValues::of(&endpoint));
+        let object = self.template.patch(&Values::of_endpoint(&endpoint));
         self.twins.load(&object, &endpoint)?;
         let local = LocalEndpoint {
             lxc_id: id.get(),
@@ -139,6 +139,7 @@ impl<'a> Stage<'a> {
             host_mac: endpoint.host_mac,
             identity,
             is_host: false,
+            masquerade: false,
         };
         for address in [pod.ipv4.into(), pod.ipv6.into()] {
             self.twins.place(address, &local)?;
@@ -188,7 +189,10 @@ fn endpoint(id: EndpointId, identity: u32, pod: Option<&Pod>) -> Endpoint {
         labels: Labels::default(),
         options: EndpointOptions::default(),
         verdict_log_filter: 0,
+        masquerade: false,
+        host_ports: Vec::new(),
         pod: None,
         network: NetworkIds::default(),
+        bandwidth: Bandwidth::default(),
     }
 }
