@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::cache::{Bundle, BundleError, CacheError, Entry, Recipe, TemplateCache};
 use crate::compile::{Clang, CompileError, Compiled, FLAGS, Limits, Search, compile};
 use crate::elf::constant_sites;
-use crate::endpoint::{Endpoint, EndpointValues};
+use crate::endpoint::{Endpoint, Values};
 use crate::error::{Error, chain};
 use crate::header::{Headers, Renderer};
 use crate::key::TemplateKey;
@@ -20,6 +20,7 @@ use crate::shape::{self, EndpointConfig};
 use crate::sources::{Sources, read_templates};
 use crate::state::StateLayout;
 use crate::timeline::Timeline;
+use crate::unit::Unit;
 use crate::whole_file::{self, FileError, TEMPORARY};
 
 /// Where a template came from.
@@ -151,7 +152,7 @@ impl Builder {
         let object = template
             .entry
             .template
-            .into_object(&EndpointValues::of(endpoint));
+            .into_object(&Values::of_endpoint(endpoint));
         timeline.mark("patch");
         let header = self
             .renderer
@@ -166,18 +167,27 @@ impl Builder {
         })
     }
 
-    /// The template of a shape: from the cache, from the bundle, or compiled now.
+    /// The template of an endpoint's shape: from the cache, from the bundle, or compiled now.
     pub fn template(
         &self,
         shape: &EndpointConfig,
         timeline: &mut Timeline,
     ) -> Result<Obtained, Error> {
-        shape::validate(&self.settings.node, shape)?;
-        let headers = self.renderer.template(&self.settings.node, shape)?;
+        self.template_of(Unit::Lxc, shape, timeline)
+    }
+
+    /// The template of a unit in a shape.
+    pub fn template_of(
+        &self,
+        unit: Unit,
+        shape: &EndpointConfig,
+        timeline: &mut Timeline,
+    ) -> Result<Obtained, Error> {
+        let headers = self.headers_of(unit, shape)?;
         self.remember_headers();
         timeline.mark("render");
         let mut notices = self.notices.clone();
-        let found = self.find(&headers, &mut notices)?;
+        let found = self.find(unit, &headers, &mut notices)?;
         timeline.mark("find");
         if let Some((key, entry, origin)) = found {
             return Ok(Obtained {
@@ -189,7 +199,7 @@ impl Builder {
         }
         let clang = self.clang().map_err(|error| self.nothing_to_use(error))?;
         timeline.mark("clang");
-        let obtained = self.compile_template(shape, &headers, &clang, notices)?;
+        let obtained = self.compile_template(unit, shape, &headers, &clang, notices)?;
         timeline.mark("compile");
         Ok(obtained)
     }
@@ -201,19 +211,26 @@ impl Builder {
             .remember(&memory, &settings.node, &settings.endpoint);
     }
 
-    /// The key of a shape's template if that is there; none if it would have to be compiled. Starts no process.
-    pub fn key_at_hand(&self, shape: &EndpointConfig) -> Result<Option<TemplateKey>, Error> {
+    fn headers_of(&self, unit: Unit, shape: &EndpointConfig) -> Result<Headers, Error> {
         shape::validate(&self.settings.node, shape)?;
-        let headers = self.renderer.template(&self.settings.node, shape)?;
-        let found = self.find(&headers, &mut Vec::new())?;
+        Ok(self.renderer.template(unit, &self.settings.node, shape)?)
+    }
+
+    /// The key of a shape's template if that is there; none if it would have to be compiled. Starts no process.
+    pub fn key_at_hand(
+        &self,
+        unit: Unit,
+        shape: &EndpointConfig,
+    ) -> Result<Option<TemplateKey>, Error> {
+        let headers = self.headers_of(unit, shape)?;
+        let found = self.find(unit, &headers, &mut Vec::new())?;
         Ok(found.map(|(key, ..)| key))
     }
 
     /// Whether [`Self::template`] could succeed: there is a template, or a compiler. Compiles nothing.
     pub fn ready(&self, shape: &EndpointConfig) -> Result<(), Error> {
-        shape::validate(&self.settings.node, shape)?;
-        let headers = self.renderer.template(&self.settings.node, shape)?;
-        if self.find(&headers, &mut Vec::new())?.is_none() {
+        let headers = self.headers_of(Unit::Lxc, shape)?;
+        if self.find(Unit::Lxc, &headers, &mut Vec::new())?.is_none() {
             let clang = self.clang();
             clang.map_err(|error| self.nothing_to_use(error))?;
         }
@@ -247,16 +264,17 @@ impl Builder {
         timeline.mark("render");
         let clang = self.clang()?;
         timeline.mark("clang");
-        let compiled = self.compile_aside(&clang, &headers)?;
+        let compiled = self.compile_aside(&clang, Unit::Lxc, &headers)?;
         timeline.mark("compile");
-        let sites = constant_sites(&compiled.object).map_err(|source| CompileError::Object {
-            path: clang.path,
-            source,
-        })?;
+        let sites =
+            constant_sites(Unit::Lxc, &compiled.object).map_err(|source| CompileError::Object {
+                path: clang.path,
+                source,
+            })?;
         Ok(EndpointObject::from_direct(
             compiled.object,
             &sites,
-            &EndpointValues::of(endpoint),
+            &Values::of_endpoint(endpoint),
         ))
     }
 
@@ -264,6 +282,7 @@ impl Builder {
     pub(crate) fn compile_aside(
         &self,
         clang: &Clang,
+        unit: Unit,
         headers: &Headers,
     ) -> Result<Compiled, Error> {
         let state = &self.settings.paths.state_dir;
@@ -271,7 +290,7 @@ impl Builder {
             .prefix(TEMPORARY)
             .tempdir_in(state)
             .map_err(FileError::of("make a temporary folder in", state))?;
-        Ok(self.compile(clang, headers, folder.path())?)
+        Ok(self.compile(clang, unit, headers, folder.path())?)
     }
 
     /// The datapath's sources.
@@ -279,9 +298,9 @@ impl Builder {
         &self.sources
     }
 
-    /// The key a shape has with a compiler of this version.
-    pub fn key(&self, headers: &Headers, compiler: &str) -> TemplateKey {
-        TemplateKey::new(headers, &self.sources, FLAGS, compiler)
+    /// The key that a unit with these headers has with a compiler of this version.
+    pub fn key(&self, unit: Unit, headers: &Headers, compiler: &str) -> TemplateKey {
+        TemplateKey::new(unit, headers, &self.sources, FLAGS, compiler)
     }
 
     /// The node's compiler.
@@ -302,9 +321,14 @@ impl Builder {
     }
 
     /// Looks in the cache, then in the bundle; starts no process.
-    fn find(&self, headers: &Headers, notices: &mut Vec<String>) -> Result<Option<Found>, Error> {
+    fn find(
+        &self,
+        unit: Unit,
+        headers: &Headers,
+        notices: &mut Vec<String>,
+    ) -> Result<Option<Found>, Error> {
         if let Some(clang) = Clang::known(&self.search, &self.layout().clang()) {
-            let key = self.key(headers, &clang.version);
+            let key = self.key(unit, headers, &clang.version);
             match self.cache.get(key, notices) {
                 Ok(Some(entry)) => return Ok(Some((key, entry, Origin::Cache))),
                 Ok(None) => {}
@@ -315,7 +339,7 @@ impl Builder {
         let Some(bundle) = &self.bundle else {
             return Ok(None);
         };
-        let key = self.key(headers, &bundle.compiler);
+        let key = self.key(unit, headers, &bundle.compiler);
         match bundle.get(key) {
             Ok(entry) => Ok(entry.map(|entry| (key, entry, Origin::Bundle))),
             Err(poison) => {
@@ -331,21 +355,23 @@ impl Builder {
 
     fn compile_template(
         &self,
+        unit: Unit,
         shape: &EndpointConfig,
         headers: &Headers,
         clang: &Clang,
         mut notices: Vec<String>,
     ) -> Result<Obtained, Error> {
-        let key = self.key(headers, &clang.version);
+        let key = self.key(unit, headers, &clang.version);
         let mut cpu = None;
         let recipe = Recipe {
             key,
+            unit,
             headers,
             compiler: &clang.version,
-            shape: shape::summary(&self.settings.node, shape),
+            shape: shape::summary(&self.settings.node, &shape.of_unit(unit)),
         };
         let obtained = self.cache.get_or_build(&recipe, |folder| {
-            let compiled = self.compile(clang, headers, folder)?;
+            let compiled = self.compile(clang, unit, headers, folder)?;
             cpu = Some(compiled.cpu);
             Ok(compiled)
         })?;
@@ -362,9 +388,10 @@ impl Builder {
     fn compile(
         &self,
         clang: &Clang,
+        unit: Unit,
         headers: &Headers,
         folder: &Path,
     ) -> Result<Compiled, CompileError> {
-        compile(clang, headers, &self.sources, &self.limits(), folder)
+        compile(clang, unit, headers, &self.sources, &self.limits(), folder)
     }
 }

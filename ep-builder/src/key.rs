@@ -9,10 +9,11 @@ use sha2::{Digest, Sha256};
 use crate::digest::hex;
 use crate::header::{EP_CONFIG, Headers, NODE_CONFIG};
 use crate::sources::Sources;
+use crate::unit::Unit;
 
 /// Raised when an object of the same inputs would come out different, or be laid out differently in the
 /// cache: slimming, patching, file names.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
 
 /// 32 bytes; as hex the name of the template's folder.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -20,16 +21,23 @@ const FORMAT: u64 = 1;
 pub struct TemplateKey([u8; 32]);
 
 impl TemplateKey {
-    /// Hashes the inputs of a compilation: rendered template headers, sources, flags, compiler.
+    /// Hashes the inputs of a compilation: the unit, rendered template headers, sources, flags, compiler.
     ///
     /// Each part is preceded by its length, so that no two sets of inputs run into the same bytes.
-    pub fn new(headers: &Headers, sources: &Sources, flags: &[&str], compiler: &str) -> Self {
+    pub fn new(
+        unit: Unit,
+        headers: &Headers,
+        sources: &Sources,
+        flags: &[&str],
+        compiler: &str,
+    ) -> Self {
         let mut hash = Sha256::new();
         let mut part = |bytes: &[u8]| {
             hash.update((bytes.len() as u64).to_le_bytes());
             hash.update(bytes);
         };
         part(&FORMAT.to_le_bytes());
+        part(unit.name().as_bytes());
         part(compiler.as_bytes());
         part(&(flags.len() as u64).to_le_bytes());
         for flag in flags {
@@ -42,10 +50,7 @@ impl TemplateKey {
             part(name.as_bytes());
             part(text.as_bytes());
         }
-        for file in sources.files() {
-            part(file.path.as_os_str().as_encoded_bytes());
-            part(&file.bytes);
-        }
+        part(sources.digest());
         Self(hash.finalize().into())
     }
 

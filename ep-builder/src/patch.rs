@@ -1,9 +1,10 @@
-//! From the template's bytes and an endpoint's values to the endpoint's bytes. Pure.
+//! From the template's bytes and the values of an endpoint or a device to its bytes. Pure.
 
 use std::ops::Range;
 
 use crate::elf::{ConstantSite, ElfError, TemplateLayout};
-use crate::endpoint::{DefinedBy, EndpointId, EndpointValues};
+use crate::endpoint::{DefinedBy, EndpointId, Values};
+use crate::unit::Unit;
 
 /// A verified template: its bytes, and where an endpoint's values go.
 #[derive(Clone, Debug)]
@@ -12,14 +13,14 @@ pub struct Template {
     layout: TemplateLayout,
 }
 
-/// The object of one endpoint: what is kept in its folder is what is loaded.
+/// The object of one endpoint, or of one device of the node: what is kept in its folder is what is loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndpointObject(Vec<u8>);
 
 impl Template {
     /// Reads the layout; refuses what is no template.
-    pub fn read(bytes: Vec<u8>) -> Result<Self, ElfError> {
-        let layout = TemplateLayout::read(&bytes)?;
+    pub fn read(unit: Unit, bytes: Vec<u8>) -> Result<Self, ElfError> {
+        let layout = TemplateLayout::read(unit, &bytes)?;
         Ok(Self { bytes, layout })
     }
 
@@ -36,37 +37,36 @@ impl Template {
     /// Writes the id into the names of the endpoint's maps, which is all that its programs are laid out by: what
     /// follows from them can be had before the other values are known.
     pub fn name(&mut self, id: EndpointId) {
-        write_names(&mut self.bytes, &self.layout, id);
+        write_names(&mut self.bytes, &self.layout, &id.five_digits());
     }
 
-    /// A copy with the endpoint's values; it differs from the template at the places of the layout only.
-    pub fn patch(&self, values: &EndpointValues) -> EndpointObject {
+    /// A copy with these values; it differs from the template at the places of the layout only.
+    pub fn patch(&self, values: &Values) -> EndpointObject {
         filled(self.bytes.clone(), &self.layout, values)
     }
 
     /// As [`Template::patch`], in the template's own memory.
-    pub fn into_object(self, values: &EndpointValues) -> EndpointObject {
+    pub fn into_object(self, values: &Values) -> EndpointObject {
         filled(self.bytes, &self.layout, values)
     }
 }
 
-fn filled(mut bytes: Vec<u8>, layout: &TemplateLayout, values: &EndpointValues) -> EndpointObject {
+fn filled(mut bytes: Vec<u8>, layout: &TemplateLayout, values: &Values) -> EndpointObject {
     write_constants(&mut bytes, &layout.constants, values, |_| true);
-    write_names(&mut bytes, layout, values.id);
+    write_names(&mut bytes, layout, values.name());
     EndpointObject(bytes)
 }
 
-fn write_names(bytes: &mut [u8], layout: &TemplateLayout, id: EndpointId) {
-    let id = id.five_digits();
+fn write_names(bytes: &mut [u8], layout: &TemplateLayout, name: &str) {
     for site in &layout.names {
-        overwrite(bytes, &site.digits, id.as_bytes());
+        overwrite(bytes, &site.digits, name.as_bytes());
     }
 }
 
 fn write_constants(
     bytes: &mut [u8],
     sites: &[ConstantSite],
-    values: &EndpointValues,
+    values: &Values,
     wanted: impl Fn(DefinedBy) -> bool,
 ) {
     // Sites and values both follow the table of constants, in its order.
@@ -89,11 +89,7 @@ fn overwrite(bytes: &mut [u8], range: &Range<usize>, value: &[u8]) {
 impl EndpointObject {
     /// Takes what a compiler made from the endpoint's own header, and fills in the constants that stand
     /// in no header. The others must come out of the compiler right.
-    pub fn from_direct(
-        mut bytes: Vec<u8>,
-        sites: &[ConstantSite],
-        values: &EndpointValues,
-    ) -> Self {
+    pub fn from_direct(mut bytes: Vec<u8>, sites: &[ConstantSite], values: &Values) -> Self {
         write_constants(&mut bytes, sites, values, |by| by == DefinedBy::Datapath);
         Self(bytes)
     }

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use crate::options::{EndpointOptions, OptionError};
+use crate::unit::Unit;
 
 /// The prefix of every map and pin name. Nothing else in the code spells it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -74,6 +75,10 @@ pub struct MapSizes {
     pub events: u32,
     /// Fragmented datagrams whose first fragment was seen.
     pub fragments: u32,
+    /// Halves of translated connections, of each family: a connection has two.
+    pub snat: u32,
+    /// Ports of the node that lead to pods.
+    pub host_ports: u32,
 }
 
 impl Default for MapSizes {
@@ -85,6 +90,8 @@ impl Default for MapSizes {
             metrics: 1_024,
             events: 1 << 20,
             fragments: 8_192,
+            snat: 524_288,
+            host_ports: 16_384,
         }
     }
 }
@@ -171,6 +178,24 @@ impl Default for EndpointConfig {
     }
 }
 
+impl EndpointConfig {
+    /// As much of a shape as a unit has a part in: shapes that differ in nothing else have one template.
+    #[must_use]
+    pub fn of_unit(&self, unit: Unit) -> Self {
+        match unit {
+            Unit::Lxc => self.clone(),
+            // The node has no connections of its own to keep apart from those of its pods.
+            Unit::Host => {
+                let mut shape = self.clone();
+                // The name is one of the table.
+                shape.options.set("ConntrackLocal", 0).unwrap_or_default();
+                shape
+            }
+            Unit::Sock => Self::default(),
+        }
+    }
+}
+
 /// What is switched on in a shape, in the words of the headers: for people who tell templates apart.
 pub fn summary(node: &NodeConfig, endpoint: &EndpointConfig) -> Vec<String> {
     let families = [("ENABLE_IPV4", node.ipv4), ("ENABLE_IPV6", node.ipv6)];
@@ -201,6 +226,8 @@ pub fn validate(node: &NodeConfig, endpoint: &EndpointConfig) -> Result<(), Shap
         metrics,
         events,
         fragments,
+        snat,
+        host_ports,
     } = node.sizes;
     let sizes = [
         ("endpoints", endpoints),
@@ -208,6 +235,8 @@ pub fn validate(node: &NodeConfig, endpoint: &EndpointConfig) -> Result<(), Shap
         ("policy", policy),
         ("metrics", metrics),
         ("fragments", fragments),
+        ("snat", snat),
+        ("host_ports", host_ports),
         ("ct_tcp", endpoint.ct_tcp),
         ("ct_any", endpoint.ct_any),
     ];

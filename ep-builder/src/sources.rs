@@ -4,6 +4,9 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use sha2::{Digest, Sha256};
 
 use crate::header::{EP_CONFIG, NODE_CONFIG, RenderError, Renderer, Texts};
 use crate::whole_file::{self, FileError};
@@ -17,6 +20,7 @@ const DEPTH_LIMIT: usize = 8;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sources {
     files: Vec<SourceFile>,
+    digest: OnceLock<[u8; 32]>,
 }
 
 /// One file of the datapath.
@@ -40,7 +44,24 @@ impl Sources {
                 root: root.to_owned(),
             });
         }
-        Ok(Self { files })
+        Ok(Self {
+            files,
+            digest: OnceLock::new(),
+        })
+    }
+
+    /// The digest of all of them: hashed once for the keys of all units. Each part is preceded by its length.
+    pub fn digest(&self) -> &[u8; 32] {
+        self.digest.get_or_init(|| {
+            let mut hash = Sha256::new();
+            for file in &self.files {
+                for part in [file.path.as_os_str().as_encoded_bytes(), &file.bytes] {
+                    hash.update((part.len() as u64).to_le_bytes());
+                    hash.update(part);
+                }
+            }
+            hash.finalize().into()
+        })
     }
 
     /// The files, sorted by path.
@@ -49,8 +70,8 @@ impl Sources {
     }
 }
 
-/// The translation unit of an endpoint.
-pub const MAIN: &str = "bpf_lxc.c";
+/// The one by which the folder is known.
+const MAIN: &str = "bpf_lxc.c";
 
 fn collect(
     root: &Path,

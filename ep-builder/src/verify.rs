@@ -26,9 +26,9 @@ impl Builder {
     /// compiling them again gives its bytes. That its files are what was written, reading it has proved.
     pub fn verify(&self, entry: &Entry, rebuild: bool) -> Result<Verified, Error> {
         let manifest = &entry.manifest;
-        if TemplateKey::new(&entry.headers, self.sources(), FLAGS, &manifest.compiler)
-            != manifest.key
-        {
+        let (unit, compiler) = (manifest.unit, &manifest.compiler);
+        let key = TemplateKey::new(unit, &entry.headers, self.sources(), FLAGS, compiler);
+        if key != manifest.key {
             return Ok(Verified::OtherSources);
         }
         if !rebuild {
@@ -38,7 +38,7 @@ impl Builder {
         if clang.version != manifest.compiler {
             return Ok(Verified::OtherCompiler(clang.version));
         }
-        let again = self.compile_aside(&clang, &entry.headers)?;
+        let again = self.compile_aside(&clang, unit, &entry.headers)?;
         let same = again.object == entry.template.bytes();
         Ok(if same {
             Verified::Identical

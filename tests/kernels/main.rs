@@ -19,11 +19,13 @@ use std::sync::Mutex;
 use std::thread;
 
 use ep_builder::cache::Bundle;
+use ep_builder::device::DeviceKind;
 use ep_builder::error::chain;
 use ep_builder::load::LoadedProgram;
 use ep_builder::pairwise::Shape;
 use ep_builder::settings::Paths;
 use ep_builder::timeline::Timeline;
+use ep_builder::unit::Unit;
 use ep_builder::whole_file;
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
@@ -94,7 +96,9 @@ fn build(folder: &str, shapes: &[Shape]) -> Outcome<bool> {
         while let Some((node, endpoint)) = next() {
             let shape = (node.clone(), endpoint.clone());
             let builder = shapes::builder(&shape, &layout.paths, Some(&layout.bundle))?;
-            builder.template(endpoint, &mut Timeline::default())?;
+            for unit in [Unit::Lxc, Unit::Host] {
+                builder.template_of(unit, endpoint, &mut Timeline::default())?;
+            }
         }
         Ok(())
     };
@@ -151,6 +155,11 @@ fn check(folder: &str, shapes: &[Shape], weir: &Path) -> Outcome<bool> {
     for shape in shapes {
         let said = verify(shape, &layout.paths).map(|programs| counts(&programs));
         report.note(&format!("shape {}", shapes::name(shape)), said);
+        for kind in [DeviceKind::Native, DeviceKind::Host] {
+            let said = verify_device(shape, kind, &layout.paths);
+            let what = format!("{kind:?} device in shape {}", shapes::name(shape));
+            report.note(&what, said.map(|programs| counts(&programs)));
+        }
     }
     smoke::run(weir, &layout.configuration, &mut report);
     println!(
@@ -171,6 +180,13 @@ fn verify(shape: &Shape, paths: &Paths) -> Outcome<Vec<LoadedProgram>> {
         &shapes::endpoint(1)?,
         &paths.bpffs_dir,
     )?)
+}
+
+fn verify_device(shape: &Shape, kind: DeviceKind, paths: &Paths) -> Outcome<Vec<LoadedProgram>> {
+    let builder = shapes::builder(shape, paths, None)?;
+    let template = builder.template_of(Unit::Host, &shape.1, &mut Timeline::default())?;
+    let template = template.entry.template;
+    Ok(shapes::verify_device(&template, kind, &paths.bpffs_dir)?)
 }
 
 /// Verified instructions of each program, and of all of them.

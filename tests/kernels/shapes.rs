@@ -5,10 +5,11 @@ use std::path::Path;
 use ep_builder::attach::AttachMode;
 use ep_builder::builder::Builder;
 use ep_builder::compile::Search;
+use ep_builder::device::{DeviceFacts, DeviceKind};
 use ep_builder::endpoint::{
-    Endpoint, EndpointId, EndpointValues, InvalidId, Labels, MacAddr, NetworkIds,
+    Bandwidth, Endpoint, EndpointId, InvalidId, Labels, MacAddr, NetworkIds, Values,
 };
-use ep_builder::load::{self, LoadError, LoadedProgram, Target};
+use ep_builder::load::{self, LoadError, LoadedProgram, Owner, Target};
 use ep_builder::options::{EndpointOptions, OPTIONS};
 use ep_builder::pairwise::{Shape, shapes};
 use ep_builder::patch::Template;
@@ -29,6 +30,8 @@ pub(crate) fn base() -> Shape {
             metrics: 256,
             events: 4096,
             fragments: 64,
+            snat: 64,
+            host_ports: 64,
         },
         ..NodeConfig::default()
     };
@@ -127,13 +130,42 @@ pub(crate) fn verify(
     bpffs_dir: &Path,
 ) -> Result<Vec<LoadedProgram>, LoadError> {
     let target = Target {
-        id: endpoint.id,
+        owner: Owner::Endpoint(endpoint.id),
         device: String::new(),
         mode: AttachMode::Tc,
         bpffs_dir: bpffs_dir.to_owned(),
         prefix: MapPrefix::default(),
     };
-    let object = template.patch(&EndpointValues::of(endpoint));
+    let object = template.patch(&Values::of_endpoint(endpoint));
+    let datapath = load::load_detached(&object, &target, &mut Timeline::default())?;
+    let programs = datapath.programs();
+    datapath.abandon();
+    programs
+}
+
+/// Likewise every program of a device of the node.
+pub(crate) fn verify_device(
+    template: &Template,
+    kind: DeviceKind,
+    bpffs_dir: &Path,
+) -> Result<Vec<LoadedProgram>, LoadError> {
+    let facts = DeviceFacts {
+        name: String::new(),
+        ifindex: 1,
+        mac: MacAddr([2, 0, 0, 3, 0, 1]),
+        kind,
+        ipv4_masquerade: Some([192, 0, 2, 1].into()),
+        ipv6_masquerade: Some([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1].into()),
+        has_ethernet: true,
+    };
+    let target = Target {
+        owner: Owner::Device(facts.id()),
+        device: String::new(),
+        mode: AttachMode::Tc,
+        bpffs_dir: bpffs_dir.to_owned(),
+        prefix: MapPrefix::default(),
+    };
+    let object = template.patch(&Values::of_device(&facts));
     let datapath = load::load_detached(&object, &target, &mut Timeline::default())?;
     let programs = datapath.programs();
     datapath.abandon();
@@ -157,7 +189,10 @@ pub(crate) fn endpoint(number: u8) -> Result<Endpoint, InvalidId> {
         labels: Labels::default(),
         options: EndpointOptions::default(),
         verdict_log_filter: 0,
+        masquerade: false,
+        host_ports: Vec::new(),
         pod: None,
         network: NetworkIds::default(),
+        bandwidth: Bandwidth::default(),
     })
 }

@@ -19,7 +19,7 @@ pub(crate) fn configuration((node, endpoint): &Shape, paths: &Paths) -> String {
     format!(
         "[paths]\nbpf_dir = {}\nbpf_templates_dir = {}\nbundle_dir = {}\n\
          [maps]\nendpoints = {}\nipcache = {}\npolicy = {}\nmetrics = {}\nevents = {}\nfragments = {}\n\
-         ct_tcp = {}\nct_any = {}\n",
+         snat = {}\nhost_ports = {}\nct_tcp = {}\nct_any = {}\n",
         path(&paths.bpf_dir),
         path(&paths.bpf_templates_dir),
         path(&paths.bundle_dir),
@@ -29,6 +29,8 @@ pub(crate) fn configuration((node, endpoint): &Shape, paths: &Paths) -> String {
         sizes.metrics,
         sizes.events,
         sizes.fragments,
+        sizes.snat,
+        sizes.host_ports,
         endpoint.ct_tcp,
         endpoint.ct_any,
     )

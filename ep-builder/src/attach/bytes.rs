@@ -4,18 +4,18 @@
 //! attribute they misunderstand, and among the filters of a device may be anybody's.
 
 /// Four bytes at `at`.
-pub(super) fn word(bytes: &[u8], at: usize) -> Option<u32> {
+pub(crate) fn word(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
 /// The text of an attribute, up to its zero.
-pub(super) fn text(value: &[u8]) -> String {
+pub(crate) fn text(value: &[u8]) -> String {
     let end = value.iter().position(|b| *b == 0).unwrap_or(value.len());
     String::from_utf8_lossy(value.get(..end).unwrap_or_default()).into_owned()
 }
 
 /// The attributes from `start` on: kind and value. Ends where one is cut.
-pub(super) fn attributes(bytes: &[u8], start: usize) -> impl Iterator<Item = (u16, &[u8])> {
+pub(crate) fn attributes(bytes: &[u8], start: usize) -> impl Iterator<Item = (u16, &[u8])> {
     let mut rest = bytes.get(start..).unwrap_or_default();
     std::iter::from_fn(move || {
         let ([a, b, c, d], _) = rest.split_first_chunk::<4>()?;

@@ -25,6 +25,16 @@ pub struct Attached {
     /// What the operator should know.
     pub notice: Option<String>,
     replaced: Option<Program>,
+    ground: Ground,
+}
+
+/// What becomes of clsact where none of our filters is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clsact {
+    /// It stays: somebody else has made it.
+    Stays,
+    /// It goes if it holds nothing any more.
+    GoesIfEmpty,
 }
 
 /// Where our filter of a hook goes.
@@ -136,6 +146,7 @@ pub fn attach_on(
                     priority: at.0,
                     notice: notice(device, hook, at.0, &filters),
                     replaced,
+                    ground,
                 };
                 remove_ours(rtnl, device, &filters, Some(at))?;
                 return Ok(attached);
@@ -152,10 +163,22 @@ pub fn attach_on(
 
 /// The program of ours that is asked first.
 fn current(filters: &[Filter]) -> Result<Option<Program>, AttachError> {
+    Ok(current_id(filters).map(Program::open_id).transpose()?)
+}
+
+fn current_id(filters: &[Filter]) -> Option<u32> {
     let ours = filters.iter().filter(|filter| filter.is_ours());
     let first = ours.min_by_key(|filter| (filter.priority, filter.handle));
-    let id = first.and_then(|filter| filter.program_id);
-    Ok(id.map(Program::open_id).transpose()?)
+    first.and_then(|filter| filter.program_id)
+}
+
+/// The number of the program of our filter on a hook, if there is one.
+pub fn filter_program_id(
+    rtnl: &mut Rtnl,
+    device: &Device,
+    hook: Hook,
+) -> Result<Option<u32>, AttachError> {
+    Ok(current_id(&rtnl.filters(device, hook)?))
 }
 
 /// The program of our filter on a hook, if there is one.
@@ -170,25 +193,36 @@ pub fn filter_program(
 impl Attached {
     /// Puts back what was there before.
     pub fn undo(self, rtnl: &mut Rtnl, device: &Device) -> Result<(), AttachError> {
-        match &self.replaced {
-            Some(program) => attach(rtnl, device, self.hook, program).map(drop),
-            None => detach(rtnl, device, self.hook).map(drop),
+        if let Some(program) = &self.replaced {
+            return attach(rtnl, device, self.hook, program).map(drop);
         }
+        let clsact = match self.ground {
+            Ground::Fresh => Clsact::GoesIfEmpty,
+            Ground::Used => Clsact::Stays,
+        };
+        detach(rtnl, device, self.hook, clsact).map(drop)
     }
 }
 
-/// Removes our filters of a hook, and clsact if it holds nothing any more; says how many there were.
-pub fn detach(rtnl: &mut Rtnl, device: &Device, hook: Hook) -> Result<usize, AttachError> {
+/// Removes our filters of a hook; says how many there were.
+pub fn detach(
+    rtnl: &mut Rtnl,
+    device: &Device,
+    hook: Hook,
+    clsact: Clsact,
+) -> Result<usize, AttachError> {
     let filters = rtnl.filters(device, hook)?;
     let removed = remove_ours(rtnl, device, &filters, None)?;
-    if removed > 0 && is_empty(rtnl, device)? {
+    let goes = removed > 0 && clsact == Clsact::GoesIfEmpty;
+    if goes && is_empty(rtnl, device)? {
         rtnl.remove_clsact(device)?;
     }
     Ok(removed)
 }
 
 fn is_empty(rtnl: &mut Rtnl, device: &Device) -> Result<bool, AttachError> {
-    for hook in Hook::ALL {
+    // Both sides of it, whoever's device it is.
+    for hook in Hook::OF_ENDPOINT {
         if !rtnl.filters(device, hook)?.is_empty() {
             return Ok(false);
         }

@@ -14,6 +14,7 @@ use super::device::Device;
 use super::error::AttachError;
 use super::filter::Filter;
 use super::netlink::Rtnl;
+use super::tcx::linked_program_id;
 use super::{AttachMode, Hook};
 use crate::bpf::{Link, Program, ProgramInfo};
 use crate::digest::hex;
@@ -82,7 +83,7 @@ impl Standing {
     ) -> Result<Self, AttachError> {
         let linked = match mode {
             AttachMode::Tc => None,
-            AttachMode::Tcx => linked_here(link, device)?,
+            AttachMode::Tcx => linked_program_id(link, device)?,
         };
         let mut standing = Self::default();
         // The kernel runs tcx first, and what is below clsact if nobody there has decided.
@@ -108,15 +109,6 @@ impl Standing {
             (_, Some(_)) => self.after.push(occupant()),
         }
     }
-}
-
-/// The program of our link, if it is on this device.
-fn linked_here(link: &Path, device: &Device) -> Result<Option<u32>, AttachError> {
-    let Some(link) = Link::find_pin(link)? else {
-        return Ok(None);
-    };
-    let info = link.info()?;
-    Ok((info.ifindex == device.index).then_some(info.program_id))
 }
 
 /// A kernel without tcx has none.

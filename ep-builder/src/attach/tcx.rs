@@ -58,6 +58,15 @@ pub fn linked_program(path: &Path) -> Result<Option<Program>, AttachError> {
     Ok(program.transpose()?)
 }
 
+/// The number of the program of the link pinned at `path`, if it is on this device.
+pub fn linked_program_id(path: &Path, device: &Device) -> Result<Option<u32>, AttachError> {
+    let Some(link) = Link::find_pin(path)? else {
+        return Ok(None);
+    };
+    let info = link.info()?;
+    Ok((info.ifindex == device.index).then_some(info.program_id))
+}
+
 /// Detaches and unpins the link at `path`; says whether there was one.
 pub fn detach_link(path: &Path) -> Result<bool, AttachError> {
     let Some(link) = Link::find_pin(path)? else {

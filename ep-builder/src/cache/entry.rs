@@ -14,10 +14,9 @@ use crate::elf::ElfError;
 use crate::header::{EP_CONFIG, Headers, NODE_CONFIG};
 use crate::key::TemplateKey;
 use crate::patch::Template;
+use crate::unit::Unit;
 use crate::whole_file::{self, FileError};
 
-/// The object's file name.
-pub const OBJECT: &str = "bpf_lxc.o";
 /// The manifest's file name.
 pub const MANIFEST: &str = "manifest.json";
 
@@ -119,7 +118,9 @@ pub(super) fn read(
         ep_config: text(&checked(EP_CONFIG)?),
         node_config: text(&checked(NODE_CONFIG)?),
     };
-    let template = Template::read(checked(OBJECT)?)?;
+    let unit = manifest.unit;
+    let template = Template::read(unit, checked(unit.object())?)
+        .map_err(|source| Poison::Object { unit, source })?;
     Ok(Some(Entry {
         manifest,
         headers,
@@ -215,6 +216,11 @@ pub enum Poison {
         name: &'static str,
     },
     /// The digest holds, and it still is no template.
-    #[error("its {OBJECT} is no template")]
-    Object(#[from] ElfError),
+    #[error("its {} is no template", unit.object())]
+    Object {
+        /// What it should be one of.
+        unit: Unit,
+        /// Why.
+        source: ElfError,
+    },
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Recipe;
-use super::entry::OBJECT;
 use crate::compile::{Compiled, FLAGS};
 use crate::digest::FileFacts;
 use crate::header::{EP_CONFIG, NODE_CONFIG};
 use crate::key::TemplateKey;
+use crate::unit::Unit;
 
 /// `manifest.json`: written last, so a folder with a manifest was whole once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +18,9 @@ use crate::key::TemplateKey;
 pub struct Manifest {
     /// The key: the folder's own name.
     pub key: TemplateKey,
+    /// What was compiled; manifests of older versions know of one unit.
+    #[serde(default)]
+    pub unit: Unit,
     /// The compiler's version line.
     pub compiler: String,
     /// The flags it was given.
@@ -34,12 +37,13 @@ impl Manifest {
     /// Describes a fresh object.
     pub fn new(recipe: &Recipe<'_>, fresh: &Compiled) -> Self {
         let files = [
-            (OBJECT, fresh.object.as_slice()),
+            (recipe.unit.object(), fresh.object.as_slice()),
             (EP_CONFIG, recipe.headers.ep_config.as_bytes()),
             (NODE_CONFIG, recipe.headers.node_config.as_bytes()),
         ];
         Self {
             key: recipe.key,
+            unit: recipe.unit,
             compiler: recipe.compiler.to_owned(),
             flags: FLAGS.iter().map(|&flag| flag.to_owned()).collect(),
             shape: recipe.shape.clone(),
@@ -52,7 +56,9 @@ impl Manifest {
 
     /// Bytes of the object.
     pub fn object_size(&self) -> u64 {
-        self.files.get(OBJECT).map_or(0, |facts| facts.size)
+        self.files
+            .get(self.unit.object())
+            .map_or(0, |facts| facts.size)
     }
 }
 

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub use bundle::{Bundle, BundleError};
-pub use entry::{Entry, MANIFEST, OBJECT, Poison, Trust};
+pub use entry::{Entry, MANIFEST, Poison, Trust};
 pub use gc::{Collected, Why};
 pub use manifest::Manifest;
 
@@ -23,6 +23,7 @@ use crate::compile::{CompileError, Compiled};
 use crate::header::{EP_CONFIG, Headers, NODE_CONFIG};
 use crate::key::TemplateKey;
 use crate::lock::{FileLock, LockError};
+use crate::unit::Unit;
 use crate::whole_file::{self, FileError};
 
 const BUILDING: &str = ".building";
@@ -42,6 +43,8 @@ pub struct TemplateCache {
 pub struct Recipe<'a> {
     /// The key of all that follows.
     pub key: TemplateKey,
+    /// What is compiled.
+    pub unit: Unit,
     /// The template's headers.
     pub headers: &'a Headers,
     /// The compiler's version line.
@@ -177,7 +180,7 @@ impl TemplateCache {
             &finished.join(NODE_CONFIG),
             recipe.headers.node_config.as_bytes(),
         )?;
-        whole_file::write(&finished.join(OBJECT), &compiled.object)?;
+        whole_file::write(&finished.join(recipe.unit.object()), &compiled.object)?;
         whole_file::write(&finished.join(MANIFEST), &json)?;
         whole_file::rename(&finished, &self.folder(recipe.key))?;
         Ok(whole_file::sync_folder(&self.root)?)

@@ -26,5 +26,3 @@ pub const FLAGS: &[&str] = &[
 
 /// The folder of the sources below the one the compiler runs in.
 pub(super) const SOURCE_FOLDER: &str = "bpf-src";
-/// The object the compiler writes.
-pub(super) const OBJECT: &str = "bpf_lxc.o";

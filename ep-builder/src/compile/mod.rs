@@ -20,9 +20,10 @@ pub use sandbox::Limits;
 
 use crate::elf::slim;
 use crate::header::{EP_CONFIG, Headers, NODE_CONFIG};
-use crate::sources::{MAIN, Sources};
+use crate::sources::Sources;
+use crate::unit::Unit;
 use crate::whole_file::{self, FileError};
-use flags::{OBJECT, SOURCE_FOLDER};
+use flags::SOURCE_FOLDER;
 use sandbox::Outcome;
 
 /// The largest object that is taken.
@@ -43,24 +44,31 @@ pub struct Compiled {
 /// compiled, and every path the compiler sees is relative.
 pub fn compile(
     clang: &Clang,
+    unit: Unit,
     headers: &Headers,
     sources: &Sources,
     limits: &Limits,
     folder: &Path,
 ) -> Result<Compiled, CompileError> {
     lay_out(headers, sources, folder)?;
-    let input = format!("{SOURCE_FOLDER}/{MAIN}");
+    let input = format!("{SOURCE_FOLDER}/{}", unit.source());
     let prefix_map = format!("-ffile-prefix-map={}=.", folder.display());
     let arguments: Vec<&str> = FLAGS
         .iter()
         .copied()
-        .chain([prefix_map.as_str(), "-c", input.as_str(), "-o", OBJECT])
+        .chain([
+            prefix_map.as_str(),
+            "-c",
+            input.as_str(),
+            "-o",
+            unit.object(),
+        ])
         .collect();
     let outcome = sandbox::run(&clang.path, &arguments, folder, limits)?;
     if !outcome.status.success() {
         return Err(classify(&clang.path, outcome, limits));
     }
-    let object = whole_file::read(&folder.join(OBJECT), OBJECT_LIMIT)?;
+    let object = whole_file::read(&folder.join(unit.object()), OBJECT_LIMIT)?;
     let object = slim(&object).map_err(|source| CompileError::Object {
         path: clang.path.clone(),
         source,

@@ -36,8 +36,8 @@ pub enum ElfError {
         /// What differs.
         problem: String,
     },
-    /// No map carries the placeholder id.
-    #[error("no map of the object is named after the endpoint: it is no template")]
+    /// No map carries the placeholder.
+    #[error("no map of the object is named after an endpoint or a device: it is no template")]
     NoName,
     /// A placeholder where it cannot be patched.
     #[error("the placeholder {name} stands at byte {offset}, outside the string tables")]

@@ -1,4 +1,4 @@
-//! Where in a template the constants and the endpoint's names stand.
+//! Where in a template the constants and the names of an endpoint's or a device's own maps stand.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -9,7 +9,8 @@ use object::elf::{EM_BPF, FileHeader64, SHT_SYMTAB};
 use object::read::elf::{FileHeader, SectionHeader, SectionTable, Sym};
 
 use super::{CONSTANT_PREFIX, CONSTANT_SECTION, ElfError};
-use crate::endpoint::{CONSTANTS, Constant, EndpointId};
+use crate::endpoint::Constant;
+use crate::unit::Unit;
 
 type Header = FileHeader64<LE>;
 
@@ -22,16 +23,16 @@ pub struct ConstantSite {
     pub range: Range<usize>,
 }
 
-/// Five digits of an endpoint's id, inside a map name in one of the string tables.
+/// What is an endpoint's or a device's own of a map's name in one of the string tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NameSite {
     /// The name they belong to.
     pub name: String,
-    /// The digits in the file.
+    /// The digits in the file, and before those of a device what kind it is.
     pub digits: Range<usize>,
 }
 
-/// Every place of a template that differs from endpoint to endpoint.
+/// Every place of a template that differs from endpoint to endpoint, or from device to device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TemplateLayout {
     /// In the order of the table of constants.
@@ -43,24 +44,30 @@ pub struct TemplateLayout {
 impl TemplateLayout {
     /// Finds the places, and refuses an object that does not have each of them, or has one that cannot
     /// be patched.
-    pub fn read(object: &[u8]) -> Result<Self, ElfError> {
+    pub fn read(unit: Unit, object: &[u8]) -> Result<Self, ElfError> {
         let elf = Elf::parse(object)?;
         Ok(Self {
-            constants: constants(elf.symbols(CONSTANT_SECTION)?)?,
-            names: elf.names()?,
+            constants: elf.constants(unit)?,
+            names: match unit.placeholder() {
+                Some(placeholder) => elf.names(&placeholder)?,
+                None => Vec::new(),
+            },
         })
     }
 }
 
-/// Where the constants stand, in any object of ours.
-pub fn constant_sites(object: &[u8]) -> Result<Vec<ConstantSite>, ElfError> {
-    constants(Elf::parse(object)?.symbols(CONSTANT_SECTION)?)
+/// Where the constants stand, in any object of a unit.
+pub fn constant_sites(unit: Unit, object: &[u8]) -> Result<Vec<ConstantSite>, ElfError> {
+    Elf::parse(object)?.constants(unit)
 }
 
-/// Holds the symbols against the table, both ways.
-fn constants(mut found: BTreeMap<String, Range<usize>>) -> Result<Vec<ConstantSite>, ElfError> {
-    let mut sites = Vec::with_capacity(CONSTANTS.len());
-    for constant in &CONSTANTS {
+/// Holds the symbols against the table of the unit, both ways.
+fn constants(
+    unit: Unit,
+    mut found: BTreeMap<String, Range<usize>>,
+) -> Result<Vec<ConstantSite>, ElfError> {
+    let mut sites = Vec::new();
+    for constant in unit.constants() {
         let wrong = |problem: String| ElfError::Constant {
             name: constant.name.to_owned(),
             problem,
@@ -103,6 +110,15 @@ impl<'a> Elf<'a> {
         })
     }
 
+    /// A unit without constants has no section for them.
+    fn constants(&self, unit: Unit) -> Result<Vec<ConstantSite>, ElfError> {
+        let found = match self.symbols(CONSTANT_SECTION) {
+            Err(ElfError::Section(_)) if unit.constants().next().is_none() => BTreeMap::new(),
+            found => found?,
+        };
+        constants(unit, found)
+    }
+
     /// The symbols with a size in a section, by name, with their bytes in the file.
     fn symbols(&self, section: &'static str) -> Result<BTreeMap<String, Range<usize>>, ElfError> {
         let missing = || ElfError::Section(section);
@@ -130,9 +146,9 @@ impl<'a> Elf<'a> {
         Ok(found)
     }
 
-    /// The digits of every name that ends in the placeholder: map names, and what quotes them.
-    fn names(&self) -> Result<Vec<NameSite>, ElfError> {
-        let suffix = format!("_{:05}", EndpointId::PLACEHOLDER);
+    /// The end of every name that ends in the placeholder: map names, and what quotes them.
+    fn names(&self, placeholder: &str) -> Result<Vec<NameSite>, ElfError> {
+        let suffix = format!("_{placeholder}");
         let maps = self.symbols(".maps")?;
         let tables = [self.table(".strtab", 0)?, self.btf_strings()?];
         let mut sites = Vec::new();
@@ -147,7 +163,7 @@ impl<'a> Elf<'a> {
                 }
                 sites.push(NameSite {
                     name: name.clone(),
-                    digits: end - 5..end,
+                    digits: end - placeholder.len()..end,
                 });
             }
         }

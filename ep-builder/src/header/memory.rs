@@ -17,10 +17,11 @@ use super::view::{EndpointView, NodeView};
 use super::{EP_CONFIG, NODE_CONFIG, RenderError, Renderer, Texts, envelope};
 use crate::digest::{hex, sha256_hex};
 use crate::shape::{EndpointConfig, NodeConfig};
+use crate::unit::Unit;
 use crate::whole_file;
 
 /// Raised when the same templates and data come to be rendered differently.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
 /// Far more than headers and names can be.
 const LIMIT: u64 = 1 << 20;
 /// Families that an endpoint can have: each has lines of its own.
@@ -35,6 +36,8 @@ pub(super) struct Kept {
     pub(super) node_config: String,
     /// In the order of [`FAMILIES`]; none where each header must be rendered.
     ep_config: Vec<Skeleton>,
+    /// Of the units that are the node's own, the whole.
+    of_node: Vec<(Unit, String)>,
 }
 
 impl Kept {
@@ -81,11 +84,22 @@ impl Kept {
         if ep_config.len() != FAMILIES.len() {
             ep_config.clear();
         }
+        let mut of_node = Vec::new();
+        for unit in [Unit::Host, Unit::Sock] {
+            of_node.push((unit, renderer.of_node(unit, node, shape)?));
+        }
         Ok(Self {
             inputs,
             node_config: renderer.render(NODE_CONFIG, &NodeView::of(node))?,
             ep_config,
+            of_node,
         })
+    }
+
+    /// The header of a unit that is the node's own.
+    pub(super) fn of_node(&self, unit: Unit) -> Option<&str> {
+        let mut all = self.of_node.iter();
+        all.find_map(|(of, text)| (*of == unit).then_some(text.as_str()))
     }
 
     /// The header of an endpoint's data; none where it must be rendered.

@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use crate::endpoint::Endpoint;
 use crate::shape::{EndpointConfig, NodeConfig};
+use crate::unit::Unit;
 pub use envelope::EnvelopeError;
 pub use escape::comment;
 use memory::Kept;
@@ -132,14 +133,50 @@ impl Renderer {
         });
     }
 
-    /// The headers of the template: placeholders where an endpoint has values.
+    /// The headers of the template of a unit: placeholders where an endpoint has values, and the node itself where
+    /// there is none.
     pub fn template(
         &self,
+        unit: Unit,
         node: &NodeConfig,
         shape: &EndpointConfig,
     ) -> Result<Headers, RenderError> {
-        let view = EndpointView::of_template(&node.map_prefix, shape);
-        self.headers(node, shape, &view)
+        match unit {
+            Unit::Lxc => {
+                let view = EndpointView::of_template(&node.map_prefix, shape);
+                self.headers(node, shape, &view)
+            }
+            Unit::Host | Unit::Sock => Ok(Headers {
+                ep_config: self.of_node(unit, node, shape)?,
+                node_config: self.node_config(node, shape)?,
+            }),
+        }
+    }
+
+    /// The one header in which the node stands where an endpoint would.
+    fn of_node(
+        &self,
+        unit: Unit,
+        node: &NodeConfig,
+        shape: &EndpointConfig,
+    ) -> Result<String, RenderError> {
+        let kept = self.kept(node, shape);
+        if let Some(text) = kept.and_then(|kept| kept.of_node(unit)) {
+            return Ok(text.to_owned());
+        }
+        let shape = shape.of_unit(unit);
+        self.render(EP_CONFIG, &EndpointView::of_node(&node.map_prefix, &shape))
+    }
+
+    fn node_config(
+        &self,
+        node: &NodeConfig,
+        shape: &EndpointConfig,
+    ) -> Result<String, RenderError> {
+        match self.kept(node, shape) {
+            Some(kept) => Ok(kept.node_config.clone()),
+            None => self.render(NODE_CONFIG, &NodeView::of(node)),
+        }
     }
 
     /// The headers of one endpoint, with its own values and its record.
@@ -172,10 +209,7 @@ impl Renderer {
     ) -> Result<Headers, RenderError> {
         Ok(Headers {
             ep_config: self.own_header(node, shape, view)?,
-            node_config: match self.kept(node, shape) {
-                Some(kept) => kept.node_config.clone(),
-                None => self.render(NODE_CONFIG, &NodeView::of(node))?,
-            },
+            node_config: self.node_config(node, shape)?,
         })
     }
 

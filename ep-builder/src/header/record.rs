@@ -8,7 +8,9 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::endpoint::{Endpoint, EndpointId, Label, Labels, MacAddr, NetworkIds, Pod};
+use crate::endpoint::{
+    Bandwidth, Endpoint, EndpointId, HostPort, Label, Labels, MacAddr, NetworkIds, Pod,
+};
 use crate::options::EndpointOptions;
 
 /// The record. Fields that we never fill are written for the readers that expect them.
@@ -70,6 +72,20 @@ pub(super) struct Record {
         skip_serializing_if = "Option::is_none"
     )]
     verdict_log_filter: Option<u32>,
+    #[serde(
+        rename = "Masquerade",
+        default,
+        skip_serializing_if = "std::ops::Not::not"
+    )]
+    masquerade: bool,
+    #[serde(rename = "HostPorts", default, skip_serializing_if = "Vec::is_empty")]
+    host_ports: Vec<HostPort>,
+    #[serde(
+        rename = "Bandwidth",
+        default,
+        skip_serializing_if = "Bandwidth::is_unlimited"
+    )]
+    bandwidth: Bandwidth,
 }
 
 type LabelMap = BTreeMap<String, Label>;
@@ -154,6 +170,9 @@ impl From<&Endpoint> for Record {
             ifname: endpoint.ifname.clone(),
             verdict_log_filter: (endpoint.verdict_log_filter != 0)
                 .then_some(endpoint.verdict_log_filter),
+            bandwidth: endpoint.bandwidth,
+            masquerade: endpoint.masquerade,
+            host_ports: endpoint.host_ports.clone(),
         }
     }
 }
@@ -189,11 +208,14 @@ impl From<Record> for Endpoint {
             labels,
             options: record.options.map,
             verdict_log_filter: record.verdict_log_filter.unwrap_or(0),
+            masquerade: record.masquerade,
+            host_ports: record.host_ports,
             pod: (pod != Pod::default()).then_some(pod),
             network: NetworkIds {
                 network_id: record.network_id,
                 attachment_id: record.attachment_id,
             },
+            bandwidth: record.bandwidth,
         }
     }
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{RenderError, envelope, escape};
 use crate::endpoint::{Endpoint, EndpointId, MacAddr};
 use crate::shape::{EndpointConfig, MapPrefix, MapSizes, NodeConfig};
+use crate::unit::Unit;
 
 /// A 32-bit constant as hex and as decimal.
 #[derive(Serialize)]
@@ -93,10 +94,30 @@ const PLACEHOLDER: Facts = Facts {
     verdict_log_filter: 0xffff,
 };
 
+/// The node's own programs: no address and no MAC is the node's only one.
+const NODE: Facts = Facts {
+    id: 0,
+    ipv4: None,
+    ipv6: None,
+    node_mac: MacAddr([0; 6]),
+    identity: 1,
+    verdict_log_filter: 0,
+};
+
 impl EndpointView {
     pub(super) fn of_template(prefix: &MapPrefix, shape: &EndpointConfig) -> Self {
         let note = "Template: placeholders stand where an endpoint has its values.".to_owned();
         Self::new(prefix, shape, &PLACEHOLDER, note, String::new(), Vec::new())
+    }
+
+    /// The node itself, as number 0, and a device that nobody has.
+    pub(super) fn of_node(prefix: &MapPrefix, shape: &EndpointConfig) -> Self {
+        let note = "Template: the node is number 0, and its device a placeholder.".to_owned();
+        let calls = Unit::Host.placeholder().unwrap_or_default();
+        Self {
+            calls_map: prefix.map(&format!("calls_{calls}")),
+            ..Self::new(prefix, shape, &NODE, note, String::new(), Vec::new())
+        }
     }
 
     pub(super) fn of_endpoint(
@@ -219,7 +240,7 @@ fn octets(bytes: &[u8]) -> String {
 pub(super) struct NodeView {
     families: [Define; 2],
     maps: Vec<MapName>,
-    sizes: [MapSize; 6],
+    sizes: [MapSize; 8],
 }
 
 #[derive(Serialize)]
@@ -235,17 +256,24 @@ struct MapSize {
 }
 
 /// Macro and name of the maps that all endpoints share and `ep_config.h` does not name.
-const SHARED_MAPS: [(&str, &str); 10] = [
+const SHARED_MAPS: [(&str, &str); 17] = [
     ("CALL_POLICY_MAP", "call_policy"),
     ("ENDPOINTS_MAP", "lxc"),
     ("EVENTS_MAP", "events"),
     ("FRAG4_MAP", "frag4"),
     ("FRAG6_MAP", "frag6"),
+    ("HOST_PORTS_MAP", "host_ports"),
     ("IPCACHE_MAP", "ipcache"),
     ("METRICS_MAP", "metrics"),
+    ("NATIVE_CIDRS_MAP", "native_cidrs"),
+    ("NETNS_MAP", "netns"),
+    ("NODE_ADDRESSES_MAP", "node_addresses"),
     ("POLICY_REVISION_MAP", "policy_rev"),
     ("POLICY_VERDICT_MAP", "verdict"),
     ("SELF_MAP", "self"),
+    ("SNAT_MAP4", "snat_v4_external"),
+    ("SNAT_MAP6", "snat_v6_external"),
+    ("SOCK_ASKED_MAP", "sock_asked"),
 ];
 
 impl NodeView {
@@ -257,6 +285,8 @@ impl NodeView {
             metrics,
             events,
             fragments,
+            snat,
+            host_ports,
         } = node.sizes;
         let maps = SHARED_MAPS
             .map(|(define, name)| MapName {
@@ -275,9 +305,11 @@ impl NodeView {
                 size("ENDPOINTS_MAP_SIZE", endpoints),
                 size("EVENTS_MAP_SIZE", events),
                 size("FRAG_MAP_SIZE", fragments),
+                size("HOST_PORTS_MAP_SIZE", host_ports),
                 size("IPCACHE_MAP_SIZE", ipcache),
                 size("METRICS_MAP_SIZE", metrics),
                 size("POLICY_MAP_SIZE", policy),
+                size("SNAT_MAP_SIZE", snat),
             ],
         }
     }

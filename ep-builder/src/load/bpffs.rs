@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use nix::sys::statfs::{BPF_FS_MAGIC, FsType, SYSFS_MAGIC, TMPFS_MAGIC, statfs};
 
 use super::error::LoadError;
+use super::owner::Owner;
 use crate::attach::Hook;
-use crate::endpoint::EndpointId;
 use crate::maps::MapName;
 use crate::shape::MapPrefix;
 use crate::whole_file::FileError;
@@ -32,7 +32,7 @@ pub fn check_bpffs(dir: &Path) -> Result<(), LoadError> {
 }
 
 /// Makes the folder, where it can be one for pins.
-pub(super) fn ready(dir: &Path) -> Result<(), LoadError> {
+pub(crate) fn ready(dir: &Path) -> Result<(), LoadError> {
     check_bpffs(dir)?;
     if !dir.exists() {
         DirBuilder::new()
@@ -72,27 +72,32 @@ fn mount_point(dir: &Path) -> PathBuf {
     above.unwrap_or(dir).to_owned()
 }
 
-/// The pins of an endpoint, and those it shares.
+/// The pins of an endpoint or of a device of the node, and those it shares.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pins {
     dir: PathBuf,
     prefix: MapPrefix,
-    id: EndpointId,
+    owner: Owner,
 }
 
 impl Pins {
-    /// The pins of an endpoint in a folder.
-    pub fn new(dir: &Path, prefix: &MapPrefix, id: EndpointId) -> Self {
+    /// The pins of an owner in a folder.
+    pub fn new(dir: &Path, prefix: &MapPrefix, owner: Owner) -> Self {
         Self {
             dir: dir.to_owned(),
             prefix: prefix.clone(),
-            id,
+            owner,
         }
+    }
+
+    /// Whose they are.
+    pub(super) fn owner(&self) -> Owner {
+        self.owner
     }
 
     /// Its place in the maps of all endpoints' programs.
     pub(super) fn slot(&self) -> [u8; 4] {
-        u32::from(self.id.get()).to_ne_bytes()
+        self.owner.number().to_ne_bytes()
     }
 
     /// The pin of a map.
@@ -106,8 +111,7 @@ impl Pins {
     }
 
     fn own_name(&self, what: &str) -> String {
-        self.prefix
-            .map(&format!("{what}_{}", self.id.five_digits()))
+        self.prefix.map(&format!("{what}_{}", self.owner.digits()))
     }
 
     /// The name of its calls map.
@@ -142,20 +146,22 @@ impl Pins {
 
     /// The pin of its link on a hook, if it is attached by tcx.
     pub fn link(&self, hook: Hook) -> PathBuf {
-        self.dir.join(self.own_name(match hook {
-            Hook::FromContainer => "link_from",
-            Hook::ToContainer => "link_to",
-        }))
+        let what = if hook.is_from() {
+            "link_from"
+        } else {
+            "link_to"
+        };
+        self.dir.join(self.own_name(what))
     }
 
-    /// Whether a map of this name is the endpoint's own.
+    /// Whether a map of this name is the owner's alone.
     pub fn is_own(&self, name: &str) -> bool {
         let begins = self.prefix.map("");
-        let ends = format!("_{}", self.id.five_digits());
+        let ends = format!("_{}", self.owner.digits());
         name.len() > begins.len() + ends.len() && name.starts_with(&begins) && name.ends_with(&ends)
     }
 
-    /// Every pin of the endpoint's own that there is, also one that a killed loader left half-way.
+    /// Every pin of the owner's alone that there is, also one that a killed loader left half-way.
     pub(super) fn own(&self) -> Result<Vec<PathBuf>, FileError> {
         let error = FileError::of("list", &self.dir);
         let entries = match fs::read_dir(&self.dir) {
@@ -180,11 +186,14 @@ impl Pins {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::DeviceId;
+    use crate::endpoint::EndpointId;
 
     #[test]
     fn own_maps_are_told_from_others() {
         let prefix = MapPrefix::new("weir").unwrap();
-        let pins = Pins::new(Path::new("/b"), &prefix, EndpointId::new(7).unwrap());
+        let owner = Owner::Endpoint(EndpointId::new(7).unwrap());
+        let pins = Pins::new(Path::new("/b"), &prefix, owner);
         for (name, want) in [
             ("weir_policy_00007", true),
             ("weir_calls_00007", true),
@@ -201,6 +210,22 @@ mod tests {
         assert_eq!(
             pins.link(Hook::ToContainer),
             Path::new("/b/weir_link_to_00007")
+        );
+        let owner = Owner::Device(DeviceId::Native(7));
+        let pins = Pins::new(Path::new("/b"), &prefix, owner);
+        assert_eq!(pins.calls_name(), "weir_calls_netdev_0000000007");
+        for (name, want) in [
+            ("weir_calls_netdev_0000000007", true),
+            ("weir_link_from_netdev_0000000007", true),
+            ("weir_calls_netdev_0000000017", false),
+            ("weir_calls_hostns_0000000000", false),
+            ("weir_calls_00007", false),
+        ] {
+            assert_eq!(pins.is_own(name), want, "{name}");
+        }
+        assert_eq!(
+            pins.link(Hook::ToNetdev),
+            Path::new("/b/weir_link_to_netdev_0000000007")
         );
     }
 

@@ -14,7 +14,7 @@ use crate::whole_file::FileError;
 /// How a pin is called while it takes another's place.
 const NEW: &str = "__new";
 
-/// Takes away the names of tail programs that are in no endpoint's calls map, or says which it would take;
+/// Takes away the names of tail programs that are in no endpoint's or device's calls map, or says which it would take;
 /// they go with their name.
 ///
 /// Nobody is locked out: an endpoint that is just being loaded holds the map, and pins it under its own name.
@@ -27,7 +27,7 @@ pub fn collect_tails(
     let pins = pins(bpffs_dir, prefix)?;
     let mut used = BTreeSet::new();
     for (path, map) in &pins {
-        if matches!(map, MapName::Calls(_))
+        if matches!(map, MapName::Calls(_) | MapName::DeviceCalls(_))
             && let Some(map) = Map::find_pin(path)?
         {
             used.insert(map.info()?.id);

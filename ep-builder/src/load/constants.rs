@@ -1,7 +1,8 @@
-//! Whether an object is for this endpoint and this device: before anything is loaded.
+//! Whether an object is for this owner and this device: before anything is loaded.
 
 use super::Target;
 use super::error::LoadError;
+use super::owner::Owner;
 use crate::attach::Device;
 use crate::elf::constant_sites;
 use crate::endpoint::EndpointId;
@@ -11,23 +12,19 @@ use crate::object::Loadable;
 const ID: &str = "LXC_ID";
 const DEVICE: &str = "LXC_IFINDEX";
 
-/// Refuses templates, and objects of another endpoint or for another device.
+/// Refuses templates, and objects of another owner or for another device.
 pub(super) fn check(
     bytes: &[u8],
     object: &Loadable,
     target: &Target,
     device: Option<&Device>,
 ) -> Result<(), LoadError> {
-    let id = target.id.get();
-    let placeholder = format!("_{}", EndpointId::PLACEHOLDER);
-    if let Some(map) = object
-        .maps
-        .iter()
-        .find(|map| map.name.ends_with(&placeholder))
-    {
-        return Err(LoadError::Placeholder(format!("map {}", map.name)));
+    let owner = target.owner;
+    if let Some(map) = placeholder(object, owner) {
+        return Err(LoadError::Placeholder(format!("map {map}")));
     }
-    let sites = constant_sites(bytes).map_err(|source| LoadError::Constants { id, source })?;
+    let sites = constant_sites(owner.unit(), bytes)
+        .map_err(|source| LoadError::Constants { owner, source })?;
     for site in sites {
         let value = bytes.get(site.range).and_then(|b| b.first_chunk());
         let found = value.map_or(0, |b| u32::from_le_bytes(*b));
@@ -35,13 +32,13 @@ pub(super) fn check(
             (ID, _) if found == u32::from(EndpointId::PLACEHOLDER) => {
                 return Err(LoadError::Placeholder(format!("constant {ID}")));
             }
-            (ID, _) => u32::from(id),
+            (ID, _) => owner.number(),
             (DEVICE, Some(device)) => device.index,
             _ => continue,
         };
         if found != expected {
             return Err(LoadError::Other {
-                id,
+                owner,
                 what: site.constant.name,
                 found,
                 expected,
@@ -49,4 +46,11 @@ pub(super) fn check(
         }
     }
     Ok(())
+}
+
+/// A map that has the placeholder where the owner's own have their digits.
+fn placeholder(object: &Loadable, owner: Owner) -> Option<&str> {
+    let ends = format!("_{}", owner.unit().placeholder()?);
+    let mut names = object.maps.iter().map(|map| map.name.as_str());
+    names.find(|name| name.ends_with(&ends))
 }

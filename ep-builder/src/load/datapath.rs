@@ -6,6 +6,7 @@ use super::constants;
 use super::error::LoadError;
 use super::fits;
 use super::maps::{MapSet, shape};
+use super::owner::{Owner, VERDICT};
 use super::programs::{self, Loaded};
 use super::tails;
 use crate::attach::{Device, Hook};
@@ -14,11 +15,6 @@ use crate::btf::TailSlot;
 use crate::object::{Function, Loadable};
 use crate::patch::EndpointObject;
 use crate::timeline::Timeline;
-
-/// The section of the program that delivers what other pods send to this one.
-const POLICY: &str = "policy/ingress";
-/// The section of the program that judges its connections.
-const VERDICT: &str = "policy/verdict";
 
 /// A loaded generation: everything it consists of, held by this value, and by others who share its tail
 /// programs.
@@ -85,18 +81,19 @@ impl Datapath {
         tails: Tails,
         timeline: &mut Timeline,
     ) -> Result<Self, LoadError> {
-        let id = target.id.get();
+        let owner = target.owner;
         let bytes = object.bytes();
-        let object = Loadable::parse(bytes).map_err(|source| LoadError::Object { id, source })?;
+        let object =
+            Loadable::parse(bytes).map_err(|source| LoadError::Object { owner, source })?;
         constants::check(bytes, &object, target, device)?;
-        complete(&object)?;
+        complete(&object, owner)?;
         let pins = target.pins();
-        fits::check(&object, &pins, &[POLICY, VERDICT])?;
+        fits::check(&object, &pins)?;
         timeline.mark("parse");
         bpffs::ready(&target.bpffs_dir)?;
         let mut datapath = Self::of(MapSet::open(&object, &pins)?, pins);
         timeline.mark("maps");
-        match datapath.fill(&object, id, tails, timeline) {
+        match datapath.fill(&object, tails, timeline) {
             Ok(()) => Ok(datapath),
             Err(error) => {
                 datapath.abandon();
@@ -119,20 +116,18 @@ impl Datapath {
     pub(super) fn fill(
         &mut self,
         object: &Loadable,
-        id: u16,
         wanted: Tails,
         timeline: &mut Timeline,
     ) -> Result<(), LoadError> {
         let btf = LoadedBtf::load(&object.types)?;
         timeline.mark("types");
-        self.fill_with(object, &btf, id, wanted, timeline)
+        self.fill_with(object, &btf, wanted, timeline)
     }
 
     pub(super) fn fill_with(
         &mut self,
         object: &Loadable,
         btf: &LoadedBtf,
-        id: u16,
         wanted: Tails,
         timeline: &mut Timeline,
     ) -> Result<(), LoadError> {
@@ -143,12 +138,15 @@ impl Datapath {
             Tails::Own => None,
         };
         match shared {
-            Some(pin) => self.share_tails(object, btf, id, &pin)?,
-            None => self.load_tails(object, btf, id)?,
+            Some(pin) => self.share_tails(object, btf, &pin)?,
+            None => self.load_tails(object, btf)?,
         }
         timeline.mark("tails");
-        let own = |function: &Function| !tails::is_tail(object, function);
-        self.programs = programs::load(object, &self.maps, btf, id, own)?;
+        // A program that stands on no hook of this owner is not loaded.
+        let owner = self.pins.owner();
+        let own =
+            |function: &Function| !tails::is_tail(object, function) && owner.has(&function.section);
+        self.programs = programs::load(object, &self.maps, btf, owner, own)?;
         timeline.mark("programs");
         Ok(())
     }
@@ -158,7 +156,6 @@ impl Datapath {
         &mut self,
         object: &Loadable,
         btf: &LoadedBtf,
-        id: u16,
         pin: &str,
     ) -> Result<(), LoadError> {
         let calls = self.pins.calls_name();
@@ -168,7 +165,7 @@ impl Datapath {
             self.maps.set(&calls, map);
             return self.note_tails(object);
         }
-        self.load_tails(object, btf, id)?;
+        self.load_tails(object, btf)?;
         let map = self.maps.take(&calls)?;
         let map = tails::publish(&self.pins, pin, map, definition, &object.tails)?;
         self.maps.set(&calls, map);
@@ -176,12 +173,13 @@ impl Datapath {
     }
 
     /// Loads the tail programs into a new calls map, which nobody knows yet.
-    fn load_tails(&mut self, object: &Loadable, btf: &LoadedBtf, id: u16) -> Result<(), LoadError> {
+    fn load_tails(&mut self, object: &Loadable, btf: &LoadedBtf) -> Result<(), LoadError> {
         let calls = self.pins.calls_name();
         let map = Map::create(&calls, shape(tails::definition(object, &calls)?))?;
         self.maps.set(&calls, map);
         let is_tail = |function: &Function| tails::is_tail(object, function);
-        let loaded = programs::load(object, &self.maps, btf, id, is_tail)?;
+        let owner = self.pins.owner();
+        let loaded = programs::load(object, &self.maps, btf, owner, is_tail)?;
         for tail in &object.tails {
             let program = loaded.iter().find(|program| program.name == tail.function);
             let program = program.ok_or_else(|| missing_program(&tail.function))?;
@@ -219,12 +217,16 @@ impl Datapath {
         program.ok_or_else(|| missing_program(section))
     }
 
-    /// The programs that are called by the endpoint's number, with the names of the maps they are called by.
-    pub(super) fn called(&self) -> Result<[(String, &Program); 2], LoadError> {
-        Ok([
-            (self.pins.verdict_name(), self.program(VERDICT)?),
-            (self.pins.call_policy_name(), self.program(POLICY)?),
-        ])
+    /// The programs that are called by the owner's number, with the names of the maps they are called by.
+    pub(super) fn called(&self) -> Result<Vec<(String, &Program)>, LoadError> {
+        let called = |section: &&'static str| {
+            let map = match *section {
+                VERDICT => self.pins.verdict_name(),
+                _ => self.pins.call_policy_name(),
+            };
+            Ok((map, self.program(section)?))
+        };
+        self.pins.owner().called().iter().map(called).collect()
     }
 
     /// Lets others call it, for test runs without a device: nothing is replaced that could be put back.
@@ -272,12 +274,12 @@ fn missing_program(name: &str) -> LoadError {
 }
 
 /// Refuses an object without the programs that are attached, before anything is created.
-pub(super) fn complete(object: &Loadable) -> Result<(), LoadError> {
-    let sections = Hook::ALL.map(Hook::section);
-    for wanted in sections.into_iter().chain([POLICY, VERDICT]) {
+pub(super) fn complete(object: &Loadable, owner: Owner) -> Result<(), LoadError> {
+    let sections = owner.hooks().map(Hook::section);
+    for wanted in sections.iter().chain(owner.called()) {
         if !object
             .programs()
-            .any(|(_, function)| function.section == wanted)
+            .any(|(_, function)| function.section == *wanted)
         {
             return Err(missing_program(wanted));
         }

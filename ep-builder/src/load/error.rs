@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use nix::errno::Errno;
 
+use super::owner::Owner;
 use super::verifier::Refusal;
 use crate::attach::AttachError;
 use crate::bpf::{BpfError, MapShape};
@@ -11,37 +12,37 @@ use crate::elf::ElfError;
 use crate::object::ObjectError;
 use crate::whole_file::FileError;
 
-/// Why an endpoint's object was not loaded, attached or removed.
+/// Why an object was not loaded, attached or removed.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The object cannot be read.
-    #[error("cannot load the object of endpoint {id}")]
+    #[error("cannot load the object of {owner}")]
     Object {
-        /// The endpoint.
-        id: u16,
+        /// Whose it is.
+        owner: Owner,
         /// Why.
         source: ObjectError,
     },
     /// The object's constants cannot be read.
-    #[error("cannot load the object of endpoint {id}")]
+    #[error("cannot load the object of {owner}")]
     Constants {
-        /// The endpoint.
-        id: u16,
+        /// Whose it is.
+        owner: Owner,
         /// Why.
         source: ElfError,
     },
     /// A template, in which nothing was patched.
     #[error(
-        "the object is a template, for no endpoint: {0} carries the placeholder 65535, which can never be loaded"
+        "the object is a template, for nobody: {0} carries a placeholder, which can never be loaded"
     )]
     Placeholder(String),
-    /// The object of another endpoint, or for another device.
+    /// The object of another owner, or for another device.
     #[error(
-        "the object is not for endpoint {id}: its {what} is {found}, not {expected}; compile it anew"
+        "the object is not for {owner}: its {what} is {found}, not {expected}; compile it anew"
     )]
     Other {
-        /// The endpoint.
-        id: u16,
+        /// For whom it must be.
+        owner: Owner,
         /// The constant or name that differs.
         what: &'static str,
         /// What it is.
@@ -126,9 +127,9 @@ impl LoadError {
             Self::File(error) if error.source.raw_os_error() == Some(Errno::EPERM as i32) => {
                 Some("run as root; bpffs also refuses names that contain a dot")
             }
-            Self::Undo { .. } => Some(
-                "packets of this endpoint may be judged by programs of two generations: load it again",
-            ),
+            Self::Undo { .. } => {
+                Some("packets may be judged by programs of two generations: load it again")
+            }
             Self::Object { .. } | Self::Constants { .. } | Self::Missing(_) => {
                 Some("compile the endpoint anew; `weir template verify` checks the templates")
             }

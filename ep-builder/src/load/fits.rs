@@ -6,16 +6,16 @@
 
 use super::bpffs::Pins;
 use super::error::LoadError;
+use super::owner::Owner;
 use crate::attach::Hook;
 use crate::bpf::MapShape;
 use crate::btf::MapDefinition;
 use crate::maps::MapName;
 use crate::object::{Function, Loadable};
 
-/// Refuses an object with a part that nobody would put in its place. `called` are the sections of the programs
-/// that go into arrays of all endpoints.
-pub(super) fn check(object: &Loadable, pins: &Pins, called: &[&str]) -> Result<(), LoadError> {
-    let unknown = programs(object, called)
+/// Refuses an object with a part that nobody would put in its place.
+pub(super) fn check(object: &Loadable, pins: &Pins) -> Result<(), LoadError> {
+    let unknown = programs(object, pins.owner())
         .or_else(|| tails(object, pins))
         .or_else(|| object.maps.iter().find_map(|map| unknown_map(map, pins)));
     match unknown {
@@ -27,16 +27,19 @@ pub(super) fn check(object: &Loadable, pins: &Pins, called: &[&str]) -> Result<(
     }
 }
 
-/// A program that is on no hook, in no array, and in no slot.
-fn programs(object: &Loadable, called: &[&str]) -> Option<String> {
-    let hooks = Hook::ALL.map(Hook::section);
+/// A program that is on no hook of any owner of the unit, in no array, and in no slot.
+fn programs(object: &Loadable, owner: Owner) -> Option<String> {
+    let is_hook = |section: &str| {
+        let mut hooks = Hook::ALL.into_iter();
+        hooks.any(|hook| hook.unit() == owner.unit() && hook.section() == section)
+    };
     let has_place = |function: &Function| {
         let section = function.section.as_str();
         let is_tail = object
             .tails
             .iter()
             .any(|tail| tail.function == function.name);
-        is_tail || hooks.contains(&section) || called.contains(&section)
+        is_tail || is_hook(section) || owner.has(section)
     };
     let mut programs = object.programs().map(|(_, function)| function);
     let homeless = programs.find(|function| !has_place(function))?;
@@ -91,11 +94,9 @@ mod tests {
     use crate::endpoint::EndpointId;
     use crate::shape::MapPrefix;
 
-    const CALLED: [&str; 1] = ["policy/ingress"];
-
     fn pins() -> Pins {
-        let id = EndpointId::new(7).unwrap();
-        Pins::new(Path::new("/b"), &MapPrefix::default(), id)
+        let owner = Owner::Endpoint(EndpointId::new(7).unwrap());
+        Pins::new(Path::new("/b"), &MapPrefix::default(), owner)
     }
 
     fn function(name: &str, section: &str) -> Function {
@@ -155,7 +156,7 @@ mod tests {
         let check = |change: fn(&mut Loadable), want: Option<&str>| {
             let mut object = object();
             change(&mut object);
-            let found = check(&object, &pins(), &CALLED).err();
+            let found = check(&object, &pins()).err();
             let text = found.map(|error| error.to_string());
             match (text, want) {
                 (None, None) => {}

@@ -1,15 +1,17 @@
 //! The maps of a generation: shared ones by their pins, its own ones new.
 
+use std::collections::BTreeSet;
 use std::os::fd::{AsFd, AsRawFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
 use super::bpffs::Pins;
 use super::error::LoadError;
+use super::owner::Owner;
 use crate::bpf::{Map, MapShape, Update, unpin};
 use crate::btf::MapDefinition;
-use crate::object::{DataSection, Loadable};
+use crate::object::{DataSection, Loadable, Target};
 
 /// All maps of a generation.
 #[derive(Debug)]
@@ -50,7 +52,11 @@ impl MapSet {
         pins: &Pins,
         wanted: impl Fn(&str) -> bool,
     ) -> Result<(), LoadError> {
-        for definition in object.maps.iter().filter(|map| wanted(&map.name)) {
+        let needed = needed(object, pins.owner());
+        let maps = object.maps.iter().enumerate();
+        for (_, definition) in
+            maps.filter(|(index, map)| needed.contains(index) && wanted(&map.name))
+        {
             let map = self.open_map(definition, pins)?;
             self.maps.push((definition.name.clone(), map));
         }
@@ -63,23 +69,11 @@ impl MapSet {
             return Ok(Map::create(name, shape(definition))?);
         }
         let path = pins.of(name);
-        if let Some(map) = Map::find_pin_of(&path, shape(definition))? {
-            return compatible(map, definition, path);
+        let (map, is_new) = find_or_make(definition, &path)?;
+        if is_new && pins.is_own(name) {
+            self.created.push(path);
         }
-        let map = Map::create(name, shape(definition))?;
-        match map.pin(&path) {
-            Ok(()) => {
-                if pins.is_own(name) {
-                    self.created.push(path);
-                }
-                Ok(map)
-            }
-            // Another process was faster: its map is the one that all will use.
-            Err(error) if error.errno() == Some(Errno::EEXIST) => {
-                compatible(Map::open_pin(&path)?, definition, path)
-            }
-            Err(error) => Err(error.into()),
-        }
+        Ok(map)
     }
 
     /// Adds a map, in place of one that has this name.
@@ -130,14 +124,63 @@ impl MapSet {
     }
 
     /// The descriptors of all maps, as the instructions of an object name them: by their order in it.
-    pub(super) fn numbers(&self, object: &Loadable) -> Result<(Vec<i32>, Vec<i32>), LoadError> {
+    pub(super) fn numbers(
+        &self,
+        object: &Loadable,
+        owner: Owner,
+    ) -> Result<(Vec<i32>, Vec<i32>), LoadError> {
         let number = |map: &Map| map.as_fd().as_raw_fd();
-        let maps = object.maps.iter();
-        let maps = maps.map(|definition| Ok(number(self.get(&definition.name)?)));
-        Ok((
-            maps.collect::<Result<_, LoadError>>()?,
-            self.data.iter().map(number).collect(),
-        ))
+        let needed = needed(object, owner);
+        let mut maps = Vec::with_capacity(object.maps.len());
+        for (index, definition) in object.maps.iter().enumerate() {
+            maps.push(if needed.contains(&index) {
+                number(self.get(&definition.name)?)
+            } else {
+                NOBODY_S
+            });
+        }
+        Ok((maps, self.data.iter().map(number).collect()))
+    }
+}
+
+/// The descriptor of a map that no instruction names.
+const NOBODY_S: i32 = -1;
+
+/// Which maps of an object are made, by their order in it. An endpoint's object brings all maps of its shape; the
+/// node's is compiled with the same declarations, and brings those that its programs name: the conntrack maps, of
+/// which it has no use, take a second and hundreds of megabytes.
+fn needed(object: &Loadable, owner: Owner) -> BTreeSet<usize> {
+    match owner {
+        Owner::Endpoint(_) => (0..object.maps.len()).collect(),
+        Owner::Device(_) => {
+            let functions = object.functions.iter();
+            let references = functions.flat_map(|function| &function.references);
+            let maps = references.filter_map(|reference| match reference.target {
+                Target::Map(map) => Some(map),
+                _ => None,
+            });
+            maps.collect()
+        }
+    }
+}
+
+/// The map that is pinned at `path`, or a new one, which is pinned there; whether it is new.
+pub(crate) fn find_or_make(
+    definition: &MapDefinition,
+    path: &Path,
+) -> Result<(Map, bool), LoadError> {
+    if let Some(map) = Map::find_pin_of(path, shape(definition))? {
+        return Ok((compatible(map, definition, path.to_owned())?, false));
+    }
+    let map = Map::create(&definition.name, shape(definition))?;
+    match map.pin(path) {
+        Ok(()) => Ok((map, true)),
+        // Another process was faster: its map is the one that all will use.
+        Err(error) if error.errno() == Some(Errno::EEXIST) => {
+            let map = Map::open_pin(path)?;
+            Ok((compatible(map, definition, path.to_owned())?, false))
+        }
+        Err(error) => Err(error.into()),
     }
 }
 

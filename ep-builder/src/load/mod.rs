@@ -1,7 +1,8 @@
-//! An endpoint's object into the kernel, and onto its device: create and replace are the same code.
+//! An object into the kernel, and onto its device: an endpoint's or one of the node's, first or in another's place,
+//! by the same code.
 //!
 //! The order is what makes a replacement lose no packet and let none pass unjudged: shared maps by their
-//! pins, frozen constants, the tail programs of the template (`tails`), the endpoint's own programs; only then
+//! pins, frozen constants, the tail programs of the template (`tails`), the owner's own programs; only then
 //! what packets meet: the programs that others call, one atomic write for each hook, the pin of the calls
 //! map. The old generation is let go last. A step that fails undoes those before it: the old one goes on.
 
@@ -12,6 +13,7 @@ mod datapath;
 mod error;
 mod fits;
 mod maps;
+mod owner;
 mod prepared;
 mod programs;
 mod remove;
@@ -22,10 +24,13 @@ mod verifier;
 
 use std::path::PathBuf;
 
+pub(crate) use bpffs::ready;
 pub use bpffs::{Pins, check_bpffs};
 pub use collect::collect_tails;
 pub use datapath::{Datapath, LoadedProgram};
 pub use error::LoadError;
+pub(crate) use maps::find_or_make;
+pub use owner::Owner;
 pub use prepared::Prepared;
 pub use remove::{Removed, detach, forget, uninstall};
 pub use switch::{Attachment, Retired};
@@ -35,7 +40,6 @@ pub use verifier::Refusal;
 use datapath::Tails;
 
 use crate::attach::{AttachMode, Device, Rtnl};
-use crate::endpoint::EndpointId;
 use crate::patch::EndpointObject;
 use crate::shape::MapPrefix;
 use crate::timeline::Timeline;
@@ -43,9 +47,9 @@ use crate::timeline::Timeline;
 /// Whose programs, and where they go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// The endpoint.
-    pub id: EndpointId,
-    /// The host end of its veth pair.
+    /// Whose they are.
+    pub owner: Owner,
+    /// The device on which they stand: of an endpoint the host end of its veth pair.
     pub device: String,
     /// How programs are attached.
     pub mode: AttachMode,
@@ -56,9 +60,9 @@ pub struct Target {
 }
 
 impl Target {
-    /// Where the endpoint's pins are.
+    /// Where the owner's pins are.
     pub fn pins(&self) -> Pins {
-        Pins::new(&self.bpffs_dir, &self.prefix, self.id)
+        Pins::new(&self.bpffs_dir, &self.prefix, self.owner)
     }
 }
 
@@ -74,7 +78,7 @@ pub struct Installed {
 }
 
 impl Installed {
-    /// Instructions the verifier walked through, in the endpoint's own programs.
+    /// Instructions the verifier walked through, in the owner's own programs.
     pub fn verified_instructions(&self) -> u64 {
         let own = self.programs.iter().filter(|program| !program.is_shared);
         own.map(|program| u64::from(program.verified_instructions))
@@ -87,8 +91,8 @@ impl Installed {
     }
 }
 
-/// Loads an endpoint's object and puts it in force, in place of the generation that is there. Whoever calls
-/// it holds the endpoint's lock.
+/// Loads an object and puts it in force, in place of the generation that is there. Whoever calls it holds the
+/// owner's lock.
 pub fn install(
     object: &EndpointObject,
     target: &Target,
@@ -101,7 +105,7 @@ pub fn install(
     datapath.put_in_force(target, device, &mut rtnl, timeline)
 }
 
-/// Loads an endpoint's object for a device, and changes nothing that packets meet.
+/// Loads an object for a device, and changes nothing that packets meet.
 pub fn load(
     object: &EndpointObject,
     target: &Target,

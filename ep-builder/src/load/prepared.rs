@@ -27,9 +27,10 @@ pub struct Prepared {
 impl Prepared {
     /// Reads `bytes`, a template that has the endpoint's id in its names, and opens what it shares with others.
     pub fn new(bytes: &[u8], target: &Target, timeline: &mut Timeline) -> Result<Self, LoadError> {
-        let id = target.id.get();
-        let object = Loadable::parse(bytes).map_err(|source| LoadError::Object { id, source })?;
-        complete(&object)?;
+        let owner = target.owner;
+        let object =
+            Loadable::parse(bytes).map_err(|source| LoadError::Object { owner, source })?;
+        complete(&object, owner)?;
         timeline.mark("parse");
         let btf = LoadedBtf::load(&object.types)?;
         timeline.mark("types");
@@ -51,16 +52,16 @@ impl Prepared {
         device: &Device,
         timeline: &mut Timeline,
     ) -> Result<Datapath, LoadError> {
-        let id = target.id.get();
+        let owner = target.owner;
         let bytes = finished.bytes();
         let object = self.object.with_data_of(bytes);
-        let object = object.map_err(|source| LoadError::Object { id, source })?;
+        let object = object.map_err(|source| LoadError::Object { owner, source })?;
         debug_assert_eq!(Loadable::parse(bytes).ok().as_ref(), Some(&object));
         constants::check(bytes, &object, target, Some(device))?;
         let pins = target.pins();
         let maps = self.shared.with_own(&object, &pins)?;
         let mut datapath = Datapath::of(maps, pins);
-        match datapath.fill_with(&object, &self.btf, id, Tails::Shared, timeline) {
+        match datapath.fill_with(&object, &self.btf, Tails::Shared, timeline) {
             Ok(()) => Ok(datapath),
             Err(error) => {
                 datapath.abandon();

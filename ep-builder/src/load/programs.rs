@@ -9,6 +9,7 @@ use nix::unistd::Pid;
 
 use super::error::LoadError;
 use super::maps::MapSet;
+use super::owner::Owner;
 use super::verifier::{Refusal, last_instruction};
 use crate::bpf::{BpfError, LoadedBtf, Program, ProgramSpec};
 use crate::object::{Function, Linked, Loadable, Numbers};
@@ -31,10 +32,10 @@ pub(super) fn load(
     object: &Loadable,
     maps: &MapSet,
     btf: &LoadedBtf,
-    id: u16,
+    owner: Owner,
     is_wanted: impl Fn(&Function) -> bool,
 ) -> Result<Vec<Loaded>, LoadError> {
-    let (maps, data) = maps.numbers(object)?;
+    let (maps, data) = maps.numbers(object, owner)?;
     let numbers = Numbers {
         maps: &maps,
         data: &data,
@@ -51,7 +52,7 @@ pub(super) fn load(
         let load = |(index, function): &(usize, &Function)| {
             (
                 *index,
-                load_one(object, *index, function, &numbers, btf, id),
+                load_one(object, *index, function, &numbers, btf, owner),
             )
         };
         std::iter::from_fn(take).map(load).collect::<Vec<_>>()
@@ -85,11 +86,11 @@ fn load_one(
     function: &Function,
     numbers: &Numbers<'_>,
     btf: &LoadedBtf,
-    id: u16,
+    owner: Owner,
 ) -> Result<Loaded, LoadError> {
     let linked = object
         .link(index, numbers)
-        .map_err(|source| LoadError::Object { id, source })?;
+        .map_err(|source| LoadError::Object { owner, source })?;
     let program = Program::load(&ProgramSpec {
         name: &function.name,
         code: &linked.code,

@@ -1,12 +1,14 @@
-//! Taking an endpoint out of the kernel: ordered, complete, repeatable.
+//! Taking an endpoint, or the programs of a device, out of the kernel: ordered, complete, repeatable.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 use super::Target;
+use super::bpffs::Pins;
 use super::error::LoadError;
+use super::owner::Owner;
 use crate::abi::EndpointValue;
-use crate::attach::{self, AttachError, Hook, Rtnl};
+use crate::attach::{self, AttachError, Clsact, Rtnl};
 use crate::bpf::{Map, unpin};
 use crate::maps::{self, Record};
 
@@ -33,7 +35,7 @@ impl Removed {
 /// Removes an endpoint's programs, its policy, its addresses and its pins. What is missing, the device
 /// included, is as it should be; an error leaves the rest in place, and a repeated call takes it away.
 pub fn uninstall(target: &Target, addresses: &[IpAddr]) -> Result<Removed, LoadError> {
-    let programs = detach(target)?;
+    let programs = detach(target, Clsact::GoesIfEmpty)?;
     let removed = forget(target, addresses)?;
     Ok(Removed {
         programs,
@@ -45,14 +47,12 @@ pub fn uninstall(target: &Target, addresses: &[IpAddr]) -> Result<Removed, LoadE
 pub fn forget(target: &Target, addresses: &[IpAddr]) -> Result<Removed, LoadError> {
     let pins = target.pins();
     let mut removed = Removed::default();
-    for name in [pins.call_policy_name(), pins.verdict_name()] {
-        if let Some(map) = Map::find_pin(&pins.of(&name))? {
-            removed.policy |= map.delete(&u32::from(target.id.get()).to_ne_bytes())?;
-        }
-    }
-    if let Some(map) = Map::find_pin(&pins.of(&pins.endpoints_name()))? {
-        for address in addresses {
-            removed.addresses += usize::from(free(&map, target.id.get(), *address)?);
+    if let Owner::Endpoint(id) = target.owner {
+        removed.policy = forget_called(&pins)?;
+        if let Some(map) = Map::find_pin(&pins.of(&pins.endpoints_name()))? {
+            for address in addresses {
+                removed.addresses += usize::from(free(&map, id.get(), *address)?);
+            }
         }
     }
     for pin in pins.own()? {
@@ -62,22 +62,33 @@ pub fn forget(target: &Target, addresses: &[IpAddr]) -> Result<Removed, LoadErro
     Ok(removed)
 }
 
-/// Takes an endpoint's programs from its device, and says how many there were. The rest stays.
-pub fn detach(target: &Target) -> Result<usize, LoadError> {
+/// Lets nobody call its programs any more; says whether anybody could.
+fn forget_called(pins: &Pins) -> Result<bool, LoadError> {
+    let mut was_there = false;
+    for name in [pins.call_policy_name(), pins.verdict_name()] {
+        if let Some(map) = Map::find_pin(&pins.of(&name))? {
+            was_there |= map.delete(&pins.slot())?;
+        }
+    }
+    Ok(was_there)
+}
+
+/// Takes an owner's programs from its device, and says how many there were. The rest stays.
+pub fn detach(target: &Target, clsact: Clsact) -> Result<usize, LoadError> {
     let pins = target.pins();
     let mut rtnl = Rtnl::open()?;
     let mut removed = 0;
     match rtnl.device(&target.device) {
         Ok(device) => {
-            for hook in Hook::ALL {
-                removed += attach::detach(&mut rtnl, &device, hook)?;
+            for hook in target.owner.hooks() {
+                removed += attach::detach(&mut rtnl, &device, hook, clsact)?;
             }
         }
         // Its filters went with it.
         Err(AttachError::NoDevice(_)) => {}
         Err(error) => return Err(error.into()),
     }
-    for hook in Hook::ALL {
+    for hook in target.owner.hooks() {
         removed += usize::from(attach::detach_link(&pins.link(hook))?);
     }
     Ok(removed)

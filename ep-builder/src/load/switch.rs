@@ -3,9 +3,11 @@
 use super::bpffs::Pins;
 use super::datapath::Datapath;
 use super::error::LoadError;
+use super::owner::Owner;
 use super::{Installed, Target};
-use crate::attach::{self, AttachError, AttachMode, Attached, Device, Hook, LinkPin, Rtnl};
+use crate::attach::{self, AttachError, AttachMode, Attached, Clsact, Device, Hook, LinkPin, Rtnl};
 use crate::bpf::{Map, Program, replace_pin, wait_for_running_programs};
+use crate::device::DeviceId;
 use crate::timeline::Timeline;
 
 /// A generation on its device.
@@ -159,7 +161,7 @@ impl Switch<'_> {
     fn filters(&mut self) -> Result<Places, LoadError> {
         let (mut priorities, mut notices) = (Vec::new(), Vec::new());
         let ground = attach::ground(self.rtnl, self.device)?;
-        for hook in Hook::ALL {
+        for hook in self.target.owner.hooks() {
             let program = self.datapath.program(hook.section())?;
             let attached = attach::attach_on(ground, self.rtnl, self.device, hook, program)?;
             priorities.push((hook, attached.priority));
@@ -170,7 +172,7 @@ impl Switch<'_> {
     }
 
     fn links(&mut self) -> Result<Places, LoadError> {
-        for hook in Hook::ALL {
+        for hook in self.target.owner.hooks() {
             let program = self.datapath.program(hook.section())?;
             let link = attach::attach_link(self.device, hook, program, &self.pins.link(hook))?;
             self.done.push(Step::Link(link));
@@ -179,7 +181,7 @@ impl Switch<'_> {
     }
 
     fn leave_other_mode(&mut self) -> Result<(), LoadError> {
-        for hook in Hook::ALL {
+        for hook in self.target.owner.hooks() {
             let pin = self.pins.link(hook);
             let old = match self.target.mode {
                 AttachMode::Tc => attach::linked_program(&pin)?,
@@ -189,10 +191,19 @@ impl Switch<'_> {
                 .extend(old.map(|program| Step::Left(hook, program)));
             match self.target.mode {
                 AttachMode::Tc => drop(attach::detach_link(&pin)?),
-                AttachMode::Tcx => drop(attach::detach(self.rtnl, self.device, hook)?),
+                AttachMode::Tcx => drop(self.leave_filter(hook)?),
             }
         }
         Ok(())
+    }
+
+    /// On a device that is not ours clsact stays: nobody knows any more who made it.
+    fn leave_filter(&mut self, hook: Hook) -> Result<usize, AttachError> {
+        let clsact = match self.target.owner {
+            Owner::Device(DeviceId::Native(_)) => Clsact::Stays,
+            Owner::Endpoint(_) | Owner::Device(DeviceId::Host) => Clsact::GoesIfEmpty,
+        };
+        attach::detach(self.rtnl, self.device, hook, clsact)
     }
 
     /// Attaches an old program by the other way again.

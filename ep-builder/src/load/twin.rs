@@ -20,11 +20,12 @@ pub fn load_twin(
     target: &Target,
     size: impl Fn(&MapDefinition) -> u32,
 ) -> Result<Datapath, LoadError> {
-    let id = target.id.get();
+    let owner = target.owner;
     let bytes = object.bytes();
-    let mut object = Loadable::parse(bytes).map_err(|source| LoadError::Object { id, source })?;
+    let mut object =
+        Loadable::parse(bytes).map_err(|source| LoadError::Object { owner, source })?;
     constants::check(bytes, &object, target, None)?;
-    complete(&object)?;
+    complete(&object, owner)?;
     for map in &mut object.maps {
         map.max_entries = size(map);
     }
@@ -32,6 +33,6 @@ pub fn load_twin(
     let pins = target.pins();
     let maps = MapSet::open(&object, &pins)?;
     let mut datapath = Datapath::of(maps, pins);
-    datapath.fill(&object, id, Tails::Shared, &mut Timeline::default())?;
+    datapath.fill(&object, Tails::Shared, &mut Timeline::default())?;
     Ok(datapath)
 }

@@ -1,4 +1,4 @@
-//! The structures of `abi.h` and `abi_events.h` and their twins.
+//! The structures of `abi.h`, `abi_events.h` and `abi_node.h` and their twins.
 
 use std::fs;
 
@@ -28,7 +28,11 @@ fn every_structure_agrees() {
 }
 
 /// Where the structures are.
-const HEADERS: [&str; 2] = ["bpf-src/abi.h", "bpf-src/abi_events.h"];
+const HEADERS: [&str; 3] = [
+    "bpf-src/abi.h",
+    "bpf-src/abi_events.h",
+    "bpf-src/abi_node.h",
+];
 
 /// The header that has this text, which may be in one place only, and all of its text.
 fn header_with(bench: &Bench, what: &str) -> (&'static str, String) {

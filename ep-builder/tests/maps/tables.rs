@@ -6,8 +6,8 @@ use ep_builder::abi::{Ct4Key, Ct6Key, CtValue};
 use ep_builder::endpoint::EndpointId;
 use ep_builder::error::chain;
 use ep_builder::maps::{
-    Conntrack, Decision, Definition, Direction, LocalEndpoint, MapName, MapType, MapsError, Peer,
-    Ports, Prefix, Record, Rule, Traffic,
+    Conntrack, Decision, Definition, Direction, Lead, LocalEndpoint, MapName, MapType, MapsError,
+    NodePort, Peer, Ports, Prefix, Record, Rule, Traffic,
 };
 use weir_tests::need::Need;
 use weir_tests::{here, need};
@@ -78,6 +78,39 @@ fn policy_is_set_read_and_removed() {
 }
 
 #[test]
+fn a_host_port_has_one_pod_and_there_is_room_for_so_many() {
+    need!(Need::Root, Need::Tool("unshare"));
+    if !inside(here!()) {
+        return;
+    }
+    let maps = maps();
+    let missing = maps.host_ports().err().unwrap();
+    assert!(missing.advice().unwrap().contains("weir node init"));
+    make(&maps, MapName::HostPorts, 2);
+    let mut ports = maps.host_ports().unwrap();
+    let port = |host: &str| NodePort {
+        host: host.parse().unwrap(),
+        protocol: 6,
+    };
+    let lead = |pod: &str, id| Lead {
+        pod: pod.parse().unwrap(),
+        id,
+    };
+    let (every, one) = (port("[::]:80"), port("[2001:db8::1]:80"));
+    let (ours, theirs) = (lead("[fd88::7]:8080", 7), lead("[fd88::8]:8080", 8));
+    assert!(ports.insert_new(&every, &ours).unwrap());
+    assert!(!ports.insert_new(&every, &theirs).unwrap());
+    assert!(ports.insert_new(&one, &theirs).unwrap());
+    assert_eq!(ports.entries().unwrap(), [(every, ours), (one, theirs)]);
+    let full = ports.insert_new(&port("0.0.0.0:80"), &lead("10.88.0.7:8080", 7));
+    assert!(matches!(full, Err(MapsError::Full { max_entries: 2, .. })));
+    assert!(ports.remove(&every).unwrap() && !ports.remove(&every).unwrap());
+    assert_eq!(ports.get(&every).unwrap(), None);
+    assert_eq!(ports.get(&one).unwrap(), Some(theirs));
+    assert_eq!(maps.count(MapName::HostPorts).unwrap(), Some(1));
+}
+
+#[test]
 fn identities_are_found_by_the_longest_prefix() {
     need!(Need::Root, Need::Tool("unshare"));
     if !inside(here!()) {
@@ -135,6 +168,7 @@ fn endpoints_are_found_by_address() {
         host_mac: "42:23:dc:4d:79:b1".parse().unwrap(),
         identity: 12_022,
         is_host: false,
+        masquerade: false,
     };
     let addresses: [IpAddr; 2] = ["10.0.0.1".parse().unwrap(), "fd00::1".parse().unwrap()];
     for address in addresses {

@@ -6,11 +6,12 @@ use std::os::unix::fs::PermissionsExt;
 use ep_builder::builder::{Built, Origin};
 use ep_builder::cache::Bundle;
 use ep_builder::elf::Content;
-use ep_builder::endpoint::{EndpointId, EndpointValues};
+use ep_builder::endpoint::{EndpointId, Values};
 use ep_builder::object::Loadable;
 use ep_builder::patch::Template;
 use ep_builder::sources::Sources;
 use ep_builder::timeline::Timeline;
+use ep_builder::unit::Unit;
 
 use weir_tests::need;
 use weir_tests::need::Need;
@@ -29,7 +30,7 @@ fn patch_changes_the_listed_places_and_nothing_else() {
         .unwrap()
         .entry
         .template;
-    let object = template.patch(&EndpointValues::of(&endpoint));
+    let object = template.patch(&Values::of_endpoint(&endpoint));
     let listed: Vec<_> = template
         .layout()
         .constants
@@ -78,7 +79,7 @@ fn a_template_that_is_named_reads_as_the_object_but_for_its_data() {
         endpoint.id = EndpointId::new(id).unwrap();
         template.name(endpoint.id);
         let named = Loadable::parse(template.bytes()).unwrap();
-        let object = template.patch(&EndpointValues::of(&endpoint));
+        let object = template.patch(&Values::of_endpoint(&endpoint));
         let whole = Loadable::parse(object.bytes()).unwrap();
         assert_ne!(named, whole, "its constants are the template's");
         assert_eq!(named.with_data_of(object.bytes()).unwrap(), whole);
@@ -130,8 +131,8 @@ fn an_object_that_is_no_template_is_refused() {
         .build(&endpoint_2665(), &mut Timeline::default())
         .unwrap();
     assert!(
-        chain(&Template::read(built.object.bytes().to_vec()).unwrap_err())
-            .contains("named after the endpoint")
+        chain(&Template::read(Unit::Lxc, built.object.bytes().to_vec()).unwrap_err())
+            .contains("named after an endpoint")
     );
     let template = builder
         .template(
@@ -142,7 +143,7 @@ fn an_object_that_is_no_template_is_refused() {
     let bytes = template.entry.template.bytes();
     for cut in 0..bytes.len() {
         assert!(
-            Template::read(bytes[..cut].to_vec()).is_err(),
+            Template::read(Unit::Lxc, bytes[..cut].to_vec()).is_err(),
             "cut at {cut}"
         );
     }

@@ -16,6 +16,7 @@ use ep_builder::header::Headers;
 use ep_builder::key::TemplateKey;
 use ep_builder::lock::{FileLock, LockError};
 use ep_builder::timeline::Timeline;
+use ep_builder::unit::Unit;
 
 use weir_tests::need;
 use weir_tests::need::Need;
@@ -72,6 +73,7 @@ fn headers() -> Headers {
 fn recipe(key: TemplateKey, headers: &Headers) -> Recipe<'_> {
     Recipe {
         key,
+        unit: Unit::Lxc,
         headers,
         compiler: "c",
         shape: Vec::new(),

@@ -38,6 +38,8 @@ pub(crate) fn any_endpoint() -> impl Strategy<Value = Endpoint> {
             identity,
             host_ifindex: ifindex,
             verdict_log_filter: filter,
+            masquerade: false,
+            host_ports: Vec::new(),
             ..endpoint_2665()
         },
     )

@@ -6,6 +6,7 @@ use crate::common::{chain, endpoint_2665, renderer};
 use ep_builder::endpoint::{Endpoint, EndpointId, Label, Pod};
 use ep_builder::header::{Renderer, envelope};
 use ep_builder::shape::{EndpointConfig, MapPrefix, NodeConfig};
+use ep_builder::unit::Unit;
 
 const GOLDEN: &str = include_str!("../golden/ep_config-2665.h");
 
@@ -153,7 +154,11 @@ fn templates_are_strict() {
         Err(error) => chain(&error),
         Ok(renderer) => chain(
             &renderer
-                .template(&NodeConfig::default(), &EndpointConfig::default())
+                .template(
+                    Unit::Lxc,
+                    &NodeConfig::default(),
+                    &EndpointConfig::default(),
+                )
                 .unwrap_err(),
         ),
     };

@@ -4,6 +4,7 @@ use ep_builder::compile::{Clang, Limits, compile};
 use ep_builder::endpoint::{Endpoint, Label, Pod};
 use ep_builder::header::comment;
 use ep_builder::shape::{EndpointConfig, NodeConfig};
+use ep_builder::unit::Unit;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -42,6 +43,7 @@ fn object(clang: &Clang, endpoint: &Endpoint, extra_comment: &str) -> Vec<u8> {
     headers.ep_config = format!("/* {extra_comment} */ {}", headers.ep_config);
     compile(
         clang,
+        Unit::Lxc,
         &headers,
         &sources(),
         &Limits::default(),
@@ -109,6 +111,7 @@ fn unescaped_text_would_have_broken_out() {
     );
     let error = compile(
         &clang,
+        Unit::Lxc,
         &headers,
         &sources(),
         &Limits::default(),

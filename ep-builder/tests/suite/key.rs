@@ -4,15 +4,19 @@
 use std::fs;
 use std::path::Path;
 
+use ep_builder::btf::Btf;
 use ep_builder::compile::{FLAGS, Limits, compile};
 use ep_builder::endpoint::{EndpointId, MacAddr};
 use ep_builder::header::Headers;
 use ep_builder::key::TemplateKey;
+use ep_builder::layout_check::{Required, check};
+use ep_builder::object::Loadable;
 use ep_builder::options::OPTIONS;
 use ep_builder::pairwise::shapes;
 use ep_builder::shape::{EndpointConfig, NodeConfig};
 use ep_builder::sources::Sources;
 use ep_builder::timeline::Timeline;
+use ep_builder::unit::Unit;
 
 use weir_tests::need;
 use weir_tests::need::Need;
@@ -20,11 +24,12 @@ use weir_tests::need::Need;
 use crate::common::{Node, clang, endpoint_2665, put, renderer, repository, sources};
 
 fn headers(node: &NodeConfig, shape: &EndpointConfig) -> Headers {
-    renderer().template(node, shape).unwrap()
+    renderer().template(Unit::Lxc, node, shape).unwrap()
 }
 
 fn key_of(sources: &Sources) -> TemplateKey {
     TemplateKey::new(
+        Unit::Lxc,
         &headers(&NodeConfig::default(), &EndpointConfig::default()),
         sources,
         FLAGS,
@@ -56,16 +61,29 @@ fn two_folders_give_the_same_key_and_the_same_bytes() {
     let copied = Sources::read(&elsewhere.path().join("a/much/longer/name")).unwrap();
     assert_eq!(key_of(&copied), key_of(&sources()));
 
-    let headers = headers(&NodeConfig::default(), &EndpointConfig::default());
-    let build = |sources: &Sources, folder: &Path| {
+    let (node, shape) = (NodeConfig::default(), EndpointConfig::default());
+    let build = |unit: Unit, sources: &Sources, folder: &Path| {
+        let folder = &folder.join(unit.name());
+        let headers = renderer().template(unit, &node, &shape).unwrap();
         fs::create_dir_all(folder).unwrap();
-        compile(&clang(), &headers, sources, &Limits::default(), folder)
-            .unwrap()
-            .object
+        compile(
+            &clang(),
+            unit,
+            &headers,
+            sources,
+            &Limits::default(),
+            folder,
+        )
+        .unwrap()
+        .object
     };
-    let first = build(&sources(), &elsewhere.path().join("x"));
-    let second = build(&copied, &elsewhere.path().join("y/yyyyyyyyyyyyyyy"));
-    assert!(first == second, "the objects differ");
+    for unit in Unit::ALL {
+        let first = build(unit, &sources(), &elsewhere.path().join("x"));
+        let second = build(unit, &copied, &elsewhere.path().join("y/yyyyyyyyyyyyyyy"));
+        assert!(first == second, "the objects of {unit} differ");
+        let types = Btf::parse(&Loadable::parse(&first).unwrap().types).unwrap();
+        assert_eq!(check(&types, Required::Used), [], "{unit}");
+    }
 }
 
 #[test]
@@ -106,20 +124,37 @@ fn one_byte_of_any_source_changes_the_key() {
 fn every_flag_and_the_compiler_s_version_change_the_key() {
     let headers = headers(&NodeConfig::default(), &EndpointConfig::default());
     let sources = sources();
-    let key = TemplateKey::new(&headers, &sources, FLAGS, "clang version 14.0.6");
+    let key = TemplateKey::new(Unit::Lxc, &headers, &sources, FLAGS, "clang version 14.0.6");
     for (index, flag) in FLAGS.iter().enumerate() {
         let mut flags = FLAGS.to_vec();
         flags.remove(index);
         assert_ne!(
-            TemplateKey::new(&headers, &sources, &flags, "clang version 14.0.6"),
+            TemplateKey::new(
+                Unit::Lxc,
+                &headers,
+                &sources,
+                &flags,
+                "clang version 14.0.6"
+            ),
             key,
             "{flag}"
         );
     }
     assert_ne!(
-        TemplateKey::new(&headers, &sources, FLAGS, "clang version 14.0.7"),
+        TemplateKey::new(Unit::Lxc, &headers, &sources, FLAGS, "clang version 14.0.7"),
         key
     );
+}
+
+#[test]
+fn every_unit_has_a_key_of_its_own() {
+    let headers = headers(&NodeConfig::default(), &EndpointConfig::default());
+    let sources = sources();
+    let key = |unit| TemplateKey::new(unit, &headers, &sources, FLAGS, "c").to_string();
+    let mut keys = Unit::ALL.map(key).to_vec();
+    keys.sort();
+    keys.dedup();
+    assert_eq!(keys.len(), Unit::ALL.len());
 }
 
 #[test]
@@ -143,7 +178,9 @@ fn every_shape_has_a_key_of_its_own() {
     let sources = sources();
     let mut keys: Vec<_> = all
         .iter()
-        .map(|(node, shape)| TemplateKey::new(&headers(node, shape), &sources, FLAGS, "c"))
+        .map(|(node, shape)| {
+            TemplateKey::new(Unit::Lxc, &headers(node, shape), &sources, FLAGS, "c")
+        })
         .collect();
     keys.sort();
     keys.dedup();

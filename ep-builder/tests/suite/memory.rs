@@ -11,6 +11,7 @@ use ep_builder::pairwise::shapes;
 use ep_builder::shape::{EndpointConfig, NodeConfig};
 use ep_builder::sources::read_templates;
 use ep_builder::timeline::Timeline;
+use ep_builder::unit::Unit;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -56,10 +57,12 @@ fn a_header_from_memory_is_the_rendered_one() {
             "all of it is kept"
         );
         let recalled = recalled(&memory, &node, &shape);
-        assert_eq!(
-            recalled.template(&node, &shape).unwrap(),
-            engine.template(&node, &shape).unwrap()
-        );
+        for unit in Unit::ALL {
+            assert_eq!(
+                recalled.template(unit, &node, &shape).unwrap(),
+                engine.template(unit, &node, &shape).unwrap()
+            );
+        }
         for _ in 0..16 {
             let endpoint = any_described().new_tree(&mut random).unwrap().current();
             assert_eq!(
