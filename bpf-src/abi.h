@@ -32,7 +32,8 @@ struct __abi endpoint_key {
 	__u8 pad[3];
 };
 
-#define ENDPOINT_IS_HOST 0x0001
+#define ENDPOINT_IS_HOST    0x0001
+#define ENDPOINT_MASQUERADE 0x0002 /* its packets leave the node under the node's address */
 
 /* ...and the endpoint that has it. MACs are numbers: octet 0 lowest, the upper 16 bits zero. */
 struct __abi endpoint_value {

@@ -4,6 +4,7 @@
  * of the datapath uses all that is shared: here each structure has a variable, so that each is described.
  */
 #include "abi_events.h"
+#include "abi_node.h"
 
 #define DESCRIBE(name) const struct name layout_of_##name = {}
 
@@ -19,8 +20,17 @@ DESCRIBE(ct_value);
 DESCRIBE(frag4_key);
 DESCRIBE(frag6_key);
 DESCRIBE(frag_value);
+DESCRIBE(host_port_key);
+DESCRIBE(host_port_value);
 DESCRIBE(metrics_key);
 DESCRIBE(metrics_value);
+DESCRIBE(native_cidr_key);
+DESCRIBE(snat4_key);
+DESCRIBE(snat4_value);
+DESCRIBE(snat6_key);
+DESCRIBE(snat6_value);
+DESCRIBE(sock_asked_key);
+DESCRIBE(sock_asked_value);
 DESCRIBE(event_header);
 DESCRIBE(event_packet);
 DESCRIBE(drop_event);

@@ -61,7 +61,7 @@ int policy_ingress(struct __sk_buff *ctx)
 {
 	self_enter();
 	/* For the sender's side, which cannot count after a call and must not before it. */
-	if (CONFIG_LOCAL_DELIVERY_METRICS)
+	if (CONFIG_LOCAL_DELIVERY_METRICS && ctx->cb[HANDOVER_ORIGIN] == ORIGIN_ENDPOINT)
 		metrics_count(ctx, METRICS_FORWARDED, DIRECTION_EGRESS);
 	return enter(ctx, slot_to_container(ctx->protocol), DIRECTION_INGRESS);
 }

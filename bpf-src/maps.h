@@ -9,14 +9,9 @@
 
 #include "kernel/bpf.h"
 #include "lib/config.h"
+#include "lib/map.h"
 #include "lib/utils.h"
 #include "abi.h"
-
-/* How libbpf's convention writes a map's attributes: a number is the length of an array. */
-#define MAP_NUMBER(field, number) int(*field)[number]
-#define MAP_TYPE(field, type)     __typeof__(type) *field
-
-#define PIN_BY_NAME 1
 
 #define CALLS_MAP_SIZE           48
 #define CALL_POLICY_MAP_SIZE     65535
@@ -90,7 +85,8 @@ struct {
 
 /* A pod without a family has zeros. It is written and read by programs of one template, so nobody else knows it. */
 struct endpoint_self {
-	__u32 id;
+	__u16 id;
+	__u16 flags; /* SELF_* */
 	__u32 identity;
 	__u32 ifindex;
 	__be32 ipv4;

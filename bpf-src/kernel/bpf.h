@@ -22,8 +22,19 @@ enum bpf_map_type {
 /* Flag of map creation: take memory when an entry is made. */
 #define BPF_F_NO_PREALLOC 1
 
-/* Flag of an update: overwrite or create. */
-#define BPF_ANY 0
+/* Flags of an update: overwrite or create; create alone. */
+#define BPF_ANY     0
+#define BPF_NOEXIST 1
+
+/* Flags of bpf_l4_csum_replace(), beside the size. */
+#define BPF_F_PSEUDO_HDR     0x10 /* the pseudo header has changed, too */
+#define BPF_F_MARK_MANGLED_0 0x20 /* 0 stands for no checksum */
+
+/* The network namespace of the device. */
+#define BPF_F_CURRENT_NETNS (-1L)
+
+/* `pkt_type` of a frame that is for somebody else on the link. */
+#define PACKET_OTHERHOST 3
 
 /* Verdicts of a direct-action classifier; bpf_redirect() and its kin return TC_ACT_REDIRECT. */
 #define TC_ACT_OK       0
@@ -60,6 +71,22 @@ _Static_assert(__builtin_offsetof(struct __sk_buff, ifindex) == 40, "offset in t
 _Static_assert(__builtin_offsetof(struct __sk_buff, cb) == 48, "offset in the ABI");
 _Static_assert(__builtin_offsetof(struct __sk_buff, data_end) == 80, "offset in the ABI");
 _Static_assert(__builtin_offsetof(struct __sk_buff, sk) == 168, "offset in the ABI");
+
+/* Between whom a socket is looked for; as a packet to the socket has them. */
+union bpf_sock_tuple {
+	struct {
+		__be32 saddr;
+		__be32 daddr;
+		__be16 sport;
+		__be16 dport;
+	} ipv4;
+	struct {
+		__be32 saddr[4];
+		__be32 daddr[4];
+		__be16 sport;
+		__be16 dport;
+	} ipv6;
+};
 
 /* Families as sockets have them. */
 #define AF_INET  2

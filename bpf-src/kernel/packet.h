@@ -43,10 +43,14 @@ struct arphdr {
 /* Protocol numbers of IANA. */
 #define IPPROTO_HOPOPTS  0
 #define IPPROTO_ICMP     1
+#define IPPROTO_IPIP     4
 #define IPPROTO_TCP      6
 #define IPPROTO_UDP      17
+#define IPPROTO_IPV6     41
 #define IPPROTO_ROUTING  43
 #define IPPROTO_FRAGMENT 44
+#define IPPROTO_GRE      47
+#define IPPROTO_ESP      50
 #define IPPROTO_AH       51
 #define IPPROTO_ICMPV6   58
 #define IPPROTO_DSTOPTS  60
@@ -132,6 +136,14 @@ struct udphdr {
 	__u16 check;
 };
 
+/* RFC 9260, 3.1. */
+struct sctphdr {
+	__be16 source;
+	__be16 dest;
+	__be32 tag;
+	__u32 check; /* lowest octet first, unlike all others */
+};
+
 /* RFC 792 and RFC 4443 share the first eight octets. */
 #define ICMP_ECHO_REPLY    0
 #define ICMP_UNREACHABLE   3
@@ -187,5 +199,6 @@ _Static_assert(sizeof(struct iphdr) == 20, "RFC layout");
 _Static_assert(sizeof(struct ipv6hdr) == 40, "RFC layout");
 _Static_assert(sizeof(struct tcphdr) == 20, "RFC layout");
 _Static_assert(sizeof(struct udphdr) == 8, "RFC layout");
+_Static_assert(sizeof(struct sctphdr) == 12, "RFC layout");
 _Static_assert(sizeof(struct icmphdr) == 8, "RFC layout");
 _Static_assert(sizeof(struct ipv6_extension) == 8, "RFC layout");

@@ -24,3 +24,7 @@ DEFINE_MAC(LXC_MAC, 0x02, 0x00, 0x60, 0x0d, 0xf0, 0x0d);
 #define LXC_MAC fetch_mac(LXC_MAC)
 DEFINE_U32(LXC_IFINDEX, 0xffffffff);
 #define LXC_IFINDEX fetch_u32(LXC_IFINDEX)
+
+/* What is particular about the endpoint: SELF_*, lib/self.h. */
+DEFINE_U32(LXC_FLAGS, 0);
+#define LXC_FLAGS fetch_u32(LXC_FLAGS)

@@ -13,6 +13,7 @@
 
 #include "lib/events.h"
 #include "lib/identity.h"
+#include "lib/self.h"
 
 #undef THIS_FILE
 #define THIS_FILE FILE_DELIVER
@@ -30,6 +31,7 @@ enum handover {
 enum origin {
 	ORIGIN_STACK = 0,
 	ORIGIN_ENDPOINT = 1, /* the programs of another pod, at their device */
+	ORIGIN_NETWORK = 2,  /* those of the node, at the device by which it came from outside */
 };
 
 /* Back to the pod, as an answer made here: its programs need not see it again. */
@@ -42,7 +44,8 @@ static __always_inline int answer(struct __sk_buff *ctx, const struct endpoint_s
 /* To the host's stack. */
 static __always_inline int deliver_to_stack(struct __sk_buff *ctx, const struct flow *flow)
 {
-	ctx->mark = mark_of_identity(flow->own_identity);
+	ctx->mark = mark_of_identity(flow->own_identity) |
+		    (flow->reason == TRACE_REPLY ? MARK_ANSWER : 0);
 	return TC_ACT_OK;
 }
 
@@ -81,13 +84,16 @@ static __always_inline int deliver_local(struct __sk_buff *ctx, struct ethhdr *e
 	return DROP_HERE(DROP_ENDPOINT_NOT_READY);
 }
 
-/* To the pod itself, from where the packet is. */
+/*
+ * To the pod itself, from where the packet is: past its device, or where that has a queue with a rate into it,
+ * since packets that do not wait in it do not count there.
+ */
 static __always_inline int deliver_to_container(struct __sk_buff *ctx,
 						const struct endpoint_self *self, __u32 origin)
 {
 	if (origin == ORIGIN_STACK)
 		return TC_ACT_OK;
-	if (CONFIG_ENABLE_HOST_REDIRECT)
+	if (CONFIG_ENABLE_HOST_REDIRECT && !(self->flags & SELF_IS_QUEUED))
 		return (int)bpf_redirect_peer(self->ifindex, 0);
 	ctx->mark = mark_of_passed(self->id);
 	return (int)bpf_redirect(self->ifindex, 0);

@@ -17,6 +17,7 @@ enum trace_point {
 	TRACE_TO_STACK = 3,
 	TRACE_FROM_CONTAINER = 5,
 	TRACE_FROM_STACK = 8,
+	TRACE_FROM_NETWORK = 10,
 };
 
 /*
@@ -119,11 +120,18 @@ static __always_inline void event_drop(const struct __sk_buff *ctx,
 	bpf_ringbuf_submit(event, 0);
 }
 
+/* A packet that nobody has judged yet. */
+static __always_inline int trace_is_incoming(__u32 point)
+{
+	return point == TRACE_FROM_CONTAINER || point == TRACE_FROM_STACK ||
+	       point == TRACE_FROM_NETWORK;
+}
+
 static __always_inline int trace_is_wanted(enum trace_point point, const struct flow *flow)
 {
 	if (!CONFIG_TRACE_NOTIFY)
 		return 0;
-	if (point == TRACE_FROM_CONTAINER || point == TRACE_FROM_STACK)
+	if (trace_is_incoming(point))
 		return CONFIG_MONITOR_AGGREGATION < AGGREGATE_INCOMING;
 	return !flow->is_quiet;
 }
@@ -143,8 +151,7 @@ VERIFIED_ALONE int event_trace_send(struct __sk_buff *ctx, struct flow *flow, __
 	event->source_identity = is_egress ? flow->own_identity : flow->peer_identity;
 	event->destination_identity = is_egress ? flow->peer_identity : flow->own_identity;
 	event->destination_id = is_egress ? flow->peer_id : flow->own_id;
-	event->reason = point == TRACE_FROM_CONTAINER || point == TRACE_FROM_STACK ? TRACE_UNKNOWN
-										   : flow->reason;
+	event->reason = trace_is_incoming(point) ? TRACE_UNKNOWN : flow->reason;
 	event_capture(ctx, &event->packet);
 	bpf_ringbuf_submit(event, 0);
 	return 0;

@@ -28,6 +28,8 @@ enum identity {
 #define MARK_KIND_MASK 0x0f00
 #define MARK_IDENTITY  0x0f00
 #define MARK_PASSED    0x0600
+/* Beside an identity: the packet answers one from outside, and so it keeps its address. */
+#define MARK_ANSWER 0x1000
 
 static __always_inline __u32 mark_of_identity(__u32 identity)
 {

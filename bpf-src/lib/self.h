@@ -10,6 +10,11 @@
 #include "lib/flow.h"
 #include "maps.h"
 
+/* The flags of an endpoint; numbers for the builder (LXC_FLAGS). */
+enum self_flag {
+	SELF_IS_QUEUED = 0x0001, /* what goes to the pod waits in the queue of its device */
+};
+
 /* NULL never happens: the map has this place. */
 static __always_inline struct endpoint_self *self_find(void)
 {
@@ -27,7 +32,8 @@ static __always_inline void self_enter(void)
 
 	if (!self)
 		return;
-	self->id = LXC_ID;
+	self->id = (__u16)LXC_ID;
+	self->flags = (__u16)LXC_FLAGS;
 	self->identity = SECLABEL;
 	self->ifindex = LXC_IFINDEX;
 	self->ipv4 = LXC_IPV4;
@@ -45,7 +51,7 @@ static __always_inline struct endpoint_self *self_read(struct flow *flow)
 
 	if (!self)
 		return NULL;
-	flow->own_id = (__u16)self->id;
+	flow->own_id = self->id;
 	flow->own_identity = self->identity;
 	return self;
 }

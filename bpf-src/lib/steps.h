@@ -65,10 +65,11 @@ static __always_inline int begin_from_container(struct __sk_buff *ctx, struct fl
 static __always_inline void begin_to_container(struct __sk_buff *ctx, struct flow *flow,
 					       __u32 origin)
 {
-	if (origin != ORIGIN_STACK)
+	if (origin == ORIGIN_ENDPOINT)
 		return;
 	event_debug(ctx, DEBUG_TO_CONTAINER, ctx->protocol, ctx->len);
-	event_trace(ctx, TRACE_FROM_STACK, flow, DIRECTION_INGRESS);
+	event_trace(ctx, origin == ORIGIN_NETWORK ? TRACE_FROM_NETWORK : TRACE_FROM_STACK, flow,
+		    DIRECTION_INGRESS);
 }
 
 static __always_inline int step_other_from(struct __sk_buff *ctx, struct flow *flow)

@@ -204,6 +204,87 @@ twins! {
         5 pad: [u8; 3],
     }
 
+    /// Key of the map of host ports: a port of the node.
+    HostPortKey = "host_port_key", 20 {
+        0 address: [u32; 4],
+        16 port: u16,
+        18 protocol: u8,
+        19 family: u8,
+    }
+
+    /// Value of the map of host ports: the pod that answers there.
+    HostPortValue = "host_port_value", 20 {
+        0 address: [u32; 4],
+        16 port: u16,
+        18 lxc_id: u16,
+    }
+
+    /// Key of a half of a translated IPv4 connection.
+    Snat4Key = "snat4_key", 16 {
+        0 daddr: u32,
+        4 saddr: u32,
+        8 dport: u16,
+        10 sport: u16,
+        12 protocol: u8,
+        13 flags: u8,
+        14 pad: [u8; 2],
+    }
+
+    /// Key of a half of a translated IPv6 connection.
+    Snat6Key = "snat6_key", 40 {
+        0 daddr: [u32; 4],
+        16 saddr: [u32; 4],
+        32 dport: u16,
+        34 sport: u16,
+        36 protocol: u8,
+        37 flags: u8,
+        38 pad: [u8; 2],
+    }
+
+    /// Value of a half of a translated IPv4 connection: what it is translated to.
+    Snat4Value = "snat4_value", 16 {
+        0 address: u32,
+        4 port: u16,
+        6 seen: u8,
+        7 seen_back: u8,
+        8 lifetime: u32,
+        12 created: u32,
+    }
+
+    /// Value of a half of a translated IPv6 connection: what it is translated to.
+    Snat6Value = "snat6_value", 28 {
+        0 address: [u32; 4],
+        16 port: u16,
+        18 seen: u8,
+        19 seen_back: u8,
+        20 lifetime: u32,
+        24 created: u32,
+    }
+
+    /// Key of the networks in which pods keep their address.
+    NativeCidrKey = "native_cidr_key", 24 {
+        0 prefixlen: u32,
+        4 family: u8,
+        5 pad: [u8; 3],
+        8 address: [u32; 4],
+    }
+
+    /// Key of what sockets were asked: the socket, and the pod with which it talks.
+    SockAskedKey = "sock_asked_key", 32 {
+        0 cookie: u64,
+        8 address: [u32; 4],
+        24 port: u16,
+        26 family: u8,
+        27 pad: [u8; 5],
+    }
+
+    /// Value of what sockets were asked: the address and port that the caller named.
+    SockAskedValue = "sock_asked_value", 20 {
+        0 address: [u32; 4],
+        16 port: u16,
+        18 pad: [u8; 2],
+    }
+
     /// Key of the counters.
     MetricsKey = "metrics_key", 4 {
         0 reason: u8,

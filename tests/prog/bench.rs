@@ -9,10 +9,10 @@ use ep_builder::attach::AttachMode;
 use ep_builder::bpf::{Map, SkContext, TestInput, TestOutput};
 use ep_builder::builder::Builder;
 use ep_builder::compile::Search;
-use ep_builder::endpoint::{Endpoint, EndpointId, EndpointValues, MacAddr};
+use ep_builder::endpoint::{Bandwidth, Endpoint, EndpointId, Values, MacAddr};
 use ep_builder::events::{Event, EventRing};
 use ep_builder::header::envelope;
-use ep_builder::load::{self, Datapath, Target};
+use ep_builder::load::{self, Datapath, Owner, Target};
 use ep_builder::maps::Maps;
 use ep_builder::patch::Template;
 use ep_builder::settings::Settings;
@@ -121,16 +121,15 @@ pub(crate) fn set_forwarding(is_on: bool) {
 }
 
 /// Loads an endpoint's programs, for no device.
-pub(crate) fn load(template: &Template, id: u16) -> Datapath {
-    let endpoint = endpoint(id);
+fn load(template: &Template, endpoint: &Endpoint) -> Datapath {
     let target = Target {
-        id: endpoint.id,
+        owner: Owner::Endpoint(endpoint.id),
         device: "none".to_owned(),
         mode: AttachMode::Tc,
         bpffs_dir: PINS.into(),
         prefix: MapPrefix::default(),
     };
-    let object = template.patch(&EndpointValues::of(&endpoint));
+    let object = template.patch(&Values::of_endpoint(endpoint));
     load::load_detached(&object, &target, &mut Timeline::default()).unwrap()
 }
 
@@ -146,6 +145,8 @@ fn endpoint(id: u16) -> Endpoint {
         identity: if is_pod { POD_IDENTITY } else { OTHER_IDENTITY },
         host_ifindex: u32::from(id) + 100,
         verdict_log_filter: 0,
+        masquerade: false,
+        host_ports: Vec::new(),
         ..envelope::from_record(&record).unwrap()
     }
 }
@@ -153,10 +154,20 @@ fn endpoint(id: u16) -> Endpoint {
 impl Bench {
     /// Loads both with these lines of `weir.toml`, in namespaces of the calling thread.
     pub(crate) fn new(lines: &str) -> Self {
+        Self::limited(lines, Bandwidth::default())
+    }
+
+    /// Likewise, and the other pod has these limits.
+    pub(crate) fn limited(lines: &str, bandwidth: Bandwidth) -> Self {
         enter_namespaces();
         make_routes();
         let template = template(lines);
-        let (pod, other) = (load(&template, POD), load(&template, OTHER));
+        let pod = load(&template, &endpoint(POD));
+        let other = Endpoint {
+            bandwidth,
+            ..endpoint(OTHER)
+        };
+        let other = load(&template, &other);
         let maps = Maps::new(PINS, &MapPrefix::default());
         let events = EventRing::open(&maps).unwrap();
         let bench = Self {

@@ -7,13 +7,16 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::thread;
 
+use ep_builder::builder::Builder;
+use ep_builder::device::DeviceKind;
 use ep_builder::pairwise::Shape;
 use ep_builder::settings::Paths;
 use ep_builder::timeline::Timeline;
+use ep_builder::unit::Unit;
 use ep_builder::whole_file;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
@@ -150,8 +153,25 @@ fn work<'a>(queue: &Mutex<impl Iterator<Item = &'a Shape>>, paths: &Paths) -> Co
             .into_iter()
             .map(|p| ((name.clone(), p.name), p.verified_instructions));
         counts.extend(rows);
+        counts.extend(of_node(&builder, shape, &name, &paths.bpffs_dir));
     }
     counts
+}
+
+/// The programs of the node's devices, each once; a shape that is the same for them has the same counts.
+fn of_node(builder: &Builder, shape: &Shape, name: &str, bpffs_dir: &Path) -> Counts {
+    let template = builder.template_of(Unit::Host, &shape.1, &mut Timeline::default());
+    let template = template.unwrap().entry.template;
+    let kinds = [DeviceKind::Native, DeviceKind::Host].into_iter();
+    let programs = kinds.flat_map(|kind| {
+        let programs = shapes::verify_device(&template, kind, bpffs_dir);
+        programs.unwrap_or_else(|error| panic!("the node in shape {name}: {error}"))
+    });
+    let rows = programs.map(|p| {
+        let program = format!("node/{}", p.name);
+        ((name.to_owned(), program), p.verified_instructions)
+    });
+    rows.collect()
 }
 
 #[test]

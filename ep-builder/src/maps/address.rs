@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// `FAMILY_IPV4` of `bpf-src/abi.h`.
 pub(super) const FAMILY_IPV4: u8 = 1;
 /// `FAMILY_IPV6` of `bpf-src/abi.h`.
@@ -58,7 +60,8 @@ pub(super) fn address(family: u8, words: [u32; 4]) -> IpAddr {
 }
 
 /// A network: an address of which only the first bits count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Prefix {
     address: IpAddr,
     bits: u8,
@@ -77,6 +80,11 @@ impl Prefix {
         } else {
             Err(InvalidPrefix(prefix.to_string()))
         }
+    }
+
+    /// The network that an address is in; other bits are cut off.
+    pub fn around(address: IpAddr, bits: u8) -> Result<Self, InvalidPrefix> {
+        Self::new(masked(address, bits), bits)
     }
 
     /// The network of one address.
@@ -134,6 +142,20 @@ fn masked(address: IpAddr, bits: u8) -> IpAddr {
 impl fmt::Display for Prefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.address, self.bits)
+    }
+}
+
+impl From<Prefix> for String {
+    fn from(prefix: Prefix) -> Self {
+        prefix.to_string()
+    }
+}
+
+impl TryFrom<String> for Prefix {
+    type Error = InvalidPrefix;
+
+    fn try_from(text: String) -> Result<Self, InvalidPrefix> {
+        text.parse()
     }
 }
 

@@ -6,8 +6,8 @@
 
 use crate::abi::{
     Ct4Key, Ct6Key, CtValue, DebugEvent, DropEvent, EndpointKey, EndpointValue, EventHeader,
-    EventPacket, IpcacheKey, IpcacheValue, MetricsKey, MetricsValue, PolicyKey, PolicyValue,
-    TraceEvent, VerdictEvent,
+    EventPacket, HostPortKey, HostPortValue, NativeCidrKey, IpcacheKey, IpcacheValue, MetricsKey, MetricsValue, PolicyKey, PolicyValue, SockAskedKey, SockAskedValue,
+    Snat4Key, Snat4Value, Snat6Key, Snat6Value, TraceEvent, VerdictEvent,
 };
 
 /// A structure that is shared with the datapath.
@@ -141,8 +141,17 @@ records! {
     Ct6Key: daddr saddr dport sport protocol flags pad;
     CtValue: tx_packets tx_bytes rx_packets rx_bytes lifetime source_identity policy_revision policy_rule
         tx_reported rx_reported translation flags tx_tcp_flags rx_tcp_flags;
+    Snat4Key: daddr saddr dport sport protocol flags pad;
+    Snat4Value: address port seen seen_back lifetime created;
+    Snat6Key: daddr saddr dport sport protocol flags pad;
+    Snat6Value: address port seen seen_back lifetime created;
+    NativeCidrKey: prefixlen family pad address;
+    HostPortKey: address port protocol family;
+    HostPortValue: address port lxc_id;
     MetricsKey: reason direction pad;
     MetricsValue: packets bytes;
+    SockAskedKey: cookie address port family pad;
+    SockAskedValue: address port pad;
     EventHeader: kind subtype lxc_id hash monotonic_ns;
     EventPacket: ifindex len captured pad start;
     DropEvent: header source_identity destination_identity policy_rule destination_id line file direction

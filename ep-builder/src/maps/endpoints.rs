@@ -10,6 +10,8 @@ use crate::endpoint::MacAddr;
 
 /// `ENDPOINT_IS_HOST` of `bpf-src/abi.h`.
 const IS_HOST: u16 = 0x0001;
+/// `ENDPOINT_MASQUERADE`.
+const MASQUERADE: u16 = 0x0002;
 
 /// Who has an address of this node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +28,8 @@ pub struct LocalEndpoint {
     pub identity: u32,
     /// Whether it is the node itself.
     pub is_host: bool,
+    /// Whether its packets leave the node with the node's address.
+    pub masquerade: bool,
 }
 
 impl LocalEndpoint {
@@ -37,6 +41,7 @@ impl LocalEndpoint {
             host_mac: mac(value.host_mac),
             identity: value.identity,
             is_host: value.flags & IS_HOST != 0,
+            masquerade: value.flags & MASQUERADE != 0,
         }
     }
 
@@ -47,10 +52,15 @@ impl LocalEndpoint {
             ifindex: self.ifindex,
             identity: self.identity,
             lxc_id: self.lxc_id,
-            flags: if self.is_host { IS_HOST } else { 0 },
+            flags: flags(self),
             pad: [0; 4],
         }
     }
+}
+
+fn flags(endpoint: &LocalEndpoint) -> u16 {
+    let flag = |is_set, flag| if is_set { flag } else { 0 };
+    flag(endpoint.is_host, IS_HOST) | flag(endpoint.masquerade, MASQUERADE)
 }
 
 /// Octet 0 is the lowest byte, the upper 16 bits are zero.
@@ -121,9 +131,19 @@ mod tests {
             host_mac: "42:23:dc:4d:79:b1".parse().unwrap(),
             identity: 12_022,
             is_host: true,
+            masquerade: false,
         };
         let value = endpoint.value();
         assert_eq!(LocalEndpoint::of(&value), endpoint);
+        for (is_host, masquerade, flags) in [(true, false, 1), (false, true, 2), (true, true, 3)] {
+            let endpoint = LocalEndpoint {
+                is_host,
+                masquerade,
+                ..endpoint
+            };
+            assert_eq!(endpoint.value().flags, flags);
+            assert_eq!(LocalEndpoint::of(&endpoint.value()), endpoint);
+        }
         assert_eq!(value.mac, 0xe5_6b_4e_7d_b0_6e);
     }
 

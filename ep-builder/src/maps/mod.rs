@@ -13,9 +13,13 @@ mod direction;
 mod edit;
 mod endpoints;
 mod error;
+mod host_ports;
 mod ipcache;
 mod metrics;
 mod name;
+mod nat;
+mod native_cidrs;
+mod node_addresses;
 mod policy;
 mod programs;
 mod revisions;
@@ -34,15 +38,20 @@ pub use direction::Direction;
 pub use edit::Generation;
 pub use endpoints::{EndpointsMap, LocalEndpoint, endpoint_key};
 pub use error::MapsError;
+pub use host_ports::{HostPortsMap, Lead, NodePort};
 pub use ipcache::{IpcacheMap, Peer};
 pub use metrics::{Counter, EVENT_LOST, FORWARDED, MetricsMap};
+pub use nat::{NatHalf, NatMap};
 pub use name::{Conntrack, Definition, Family, MapName, MapType};
+pub use native_cidrs::NativeCidrsMap;
+pub use node_addresses::NodeAddressesMap;
 pub use policy::{Counters, Decision, PolicyMap, Ports, Rule, Traffic};
 pub use programs::ProgramsMap;
 pub use revisions::{BY_HAND, RevisionsMap};
 pub use table::{Facts, PerCpuTable, Table};
 
-use crate::abi::{Frag4Key, Frag6Key, FragValue};
+use crate::abi::{Frag4Key, Frag6Key, FragValue, SockAskedKey, SockAskedValue};
+use crate::device::DeviceId;
 use crate::endpoint::EndpointId;
 use crate::shape::MapPrefix;
 
@@ -113,7 +122,11 @@ impl Maps {
     pub fn count(&self, map: MapName) -> Result<Option<usize>, MapsError> {
         Ok(Some(match map {
             MapName::Policy(id) => self.policy(id)?.0.count()?,
-            MapName::Calls(_) | MapName::Tails(_) | MapName::CallPolicy | MapName::Verdict => {
+            MapName::Calls(_)
+            | MapName::DeviceCalls(_)
+            | MapName::Tails(_)
+            | MapName::CallPolicy
+            | MapName::Verdict => {
                 self.programs(map)?.filled()?.len()
             }
             MapName::PolicyRevision => self.policy_revisions()?.count()?,
@@ -123,6 +136,18 @@ impl Maps {
             MapName::Conntrack(map) => self.conntrack(map)?.count()?,
             MapName::Frag4 => self.fragments::<{ size_of::<Frag4Key>() }>(map)?,
             MapName::Frag6 => self.fragments::<{ size_of::<Frag6Key>() }>(map)?,
+            MapName::Snat(family) => self.nat(family)?.count()?,
+            MapName::HostPorts => self.host_ports()?.0.count()?,
+            MapName::Netns => {
+                let table = self.table::<[u8; size_of::<u64>()], [u8; size_of::<u32>()]>(map)?;
+                table.count()?
+            }
+            MapName::SockAsked => {
+                let table = self.table::<SockAskedKey, SockAskedValue>(map)?;
+                table.count()?
+            }
+            MapName::NativeCidrs => self.native_cidrs()?.0.count()?,
+            MapName::NodeAddresses => self.node_addresses()?.0.count()?,
             MapName::Events | MapName::Running => {
                 table::open(map, &self.pin(map))?;
                 return Ok(None);
@@ -138,6 +163,11 @@ impl Maps {
     /// The tail programs of an endpoint, by slot.
     pub fn calls(&self, id: EndpointId) -> Result<ProgramsMap, MapsError> {
         self.programs(MapName::Calls(id))
+    }
+
+    /// The tail programs of a device of the node, by slot.
+    pub fn device_calls(&self, id: DeviceId) -> Result<ProgramsMap, MapsError> {
+        self.programs(MapName::DeviceCalls(id))
     }
 
     /// The tail programs under this name, by slot.
@@ -174,6 +204,26 @@ impl Maps {
     pub fn metrics(&self) -> Result<MetricsMap, MapsError> {
         let pin = self.pin(MapName::Metrics);
         PerCpuTable::open(MapName::Metrics, &pin).map(MetricsMap)
+    }
+
+    /// The ports of the node that lead to pods.
+    pub fn host_ports(&self) -> Result<HostPortsMap, MapsError> {
+        self.table(MapName::HostPorts).map(HostPortsMap)
+    }
+
+    /// The addresses of the node.
+    pub fn node_addresses(&self) -> Result<NodeAddressesMap, MapsError> {
+        self.table(MapName::NodeAddresses).map(NodeAddressesMap)
+    }
+
+    /// The networks in which pods keep their address.
+    pub fn native_cidrs(&self) -> Result<NativeCidrsMap, MapsError> {
+        self.table(MapName::NativeCidrs).map(NativeCidrsMap)
+    }
+
+    /// The translated connections of a family.
+    pub fn nat(&self, family: Family) -> Result<NatMap, MapsError> {
+        NatMap::open(family, &self.pin(MapName::Snat(family)))
     }
 
     /// One of the conntrack maps.

@@ -3,9 +3,12 @@
 use std::fmt;
 
 use crate::abi::{
-    Ct4Key, Ct6Key, CtValue, EndpointKey, EndpointValue, Frag4Key, Frag6Key, FragValue, IpcacheKey,
-    IpcacheValue, Layout, MetricsKey, MetricsValue, PolicyKey, PolicyValue,
+    Ct4Key, Ct6Key, CtValue, EndpointKey, EndpointValue, Frag4Key, Frag6Key, FragValue,
+    HostPortKey, HostPortValue, IpcacheKey, IpcacheValue, Layout, MetricsKey, MetricsValue,
+    NativeCidrKey, PolicyKey, PolicyValue, Snat4Key, Snat4Value, Snat6Key, Snat6Value,
+    SockAskedKey, SockAskedValue,
 };
+use crate::device::DeviceId;
 use crate::endpoint::EndpointId;
 use crate::shape::MapPrefix;
 
@@ -16,6 +19,8 @@ pub enum MapName {
     Policy(EndpointId),
     /// An endpoint's tail programs.
     Calls(EndpointId),
+    /// The tail programs of a device of the node.
+    DeviceCalls(DeviceId),
     /// The tail programs that the endpoints of a template share, by the digest in the name.
     Tails(u64),
     /// Every endpoint's program that takes packets of other pods, by id.
@@ -40,6 +45,18 @@ pub enum MapName {
     Frag4,
     /// Fragmented IPv6 datagrams.
     Frag6,
+    /// Ports of the node that lead to pods.
+    HostPorts,
+    /// The addresses of the node at which host ports answer.
+    NodeAddresses,
+    /// The networks in which pods keep their address.
+    NativeCidrs,
+    /// Translated connections of a family.
+    Snat(Family),
+    /// The network namespaces of the pods and of the node itself.
+    Netns,
+    /// What sockets were asked to talk to, where they talk to a pod instead.
+    SockAsked,
 }
 
 /// Which of the conntrack maps.
@@ -91,7 +108,7 @@ const SHARED: &str = "global";
 
 impl MapName {
     /// The maps that have one name each.
-    const SINGLE: [Self; 10] = [
+    const SINGLE: [Self; 17] = [
         Self::CallPolicy,
         Self::Verdict,
         Self::Running,
@@ -102,6 +119,13 @@ impl MapName {
         Self::Events,
         Self::Frag4,
         Self::Frag6,
+        Self::HostPorts,
+        Self::NodeAddresses,
+        Self::NativeCidrs,
+        Self::Snat(Family::Ipv4),
+        Self::Snat(Family::Ipv6),
+        Self::Netns,
+        Self::SockAsked,
     ];
 
     /// The name, which is also that of its pin.
@@ -119,8 +143,12 @@ impl MapName {
         let digest = name
             .split_at_checked(name.len().saturating_sub(16))
             .and_then(|(_, digits)| u64::from_str_radix(digits, 16).ok());
+        let device = name
+            .split_at_checked(name.len().saturating_sub(DeviceId::LENGTH))
+            .and_then(|(_, digits)| DeviceId::parse(digits));
         let mut candidates = Self::SINGLE
             .into_iter()
+            .chain(device.map(Self::DeviceCalls))
             .chain(own.into_iter().flatten())
             .chain(digest.map(Self::Tails))
             .chain(conntrack);
@@ -131,6 +159,7 @@ impl MapName {
         match self {
             Self::Policy(id) => format!("policy_{}", id.five_digits()),
             Self::Calls(id) => format!("calls_{}", id.five_digits()),
+            Self::DeviceCalls(id) => format!("calls_{}", id.digits()),
             Self::Tails(digest) => format!("tails_{digest:016x}"),
             Self::CallPolicy => "call_policy".to_owned(),
             Self::Verdict => "verdict".to_owned(),
@@ -146,40 +175,38 @@ impl MapName {
             }
             Self::Frag4 => "frag4".to_owned(),
             Self::Frag6 => "frag6".to_owned(),
+            Self::HostPorts => "host_ports".to_owned(),
+            Self::NodeAddresses => "node_addresses".to_owned(),
+            Self::NativeCidrs => "native_cidrs".to_owned(),
+            Self::Snat(Family::Ipv4) => "snat_v4_external".to_owned(),
+            Self::Snat(Family::Ipv6) => "snat_v6_external".to_owned(),
+            Self::Netns => "netns".to_owned(),
+            Self::SockAsked => "sock_asked".to_owned(),
         }
     }
 
     /// What the datapath takes it for.
     pub fn definition(self) -> Definition {
-        let table = |map_type, key: Layout, value: Layout| Definition {
+        let sized = |map_type, key_size, value_size| Definition {
             map_type,
-            key_size: key.size,
-            value_size: value.size,
+            key_size,
+            value_size,
         };
-        let numbers = |map_type| Definition {
-            map_type,
-            key_size: size_of::<u32>(),
-            value_size: size_of::<u32>(),
-        };
+        let table = |map_type, key: Layout, value: Layout| sized(map_type, key.size, value.size);
+        let numbers = |map_type| sized(map_type, size_of::<u32>(), size_of::<u32>());
         match self {
             Self::Policy(_) => table(MapType::Trie, PolicyKey::LAYOUT, PolicyValue::LAYOUT),
-            Self::Calls(_) | Self::Tails(_) | Self::CallPolicy | Self::Verdict => {
-                numbers(MapType::Programs)
-            }
-            Self::Running => Definition {
-                map_type: MapType::PerCpuArray,
-                key_size: size_of::<u32>(),
-                value_size: RUNNING,
-            },
+            Self::Calls(_)
+            | Self::DeviceCalls(_)
+            | Self::Tails(_)
+            | Self::CallPolicy
+            | Self::Verdict => numbers(MapType::Programs),
+            Self::Running => sized(MapType::PerCpuArray, size_of::<u32>(), RUNNING),
             Self::PolicyRevision => numbers(MapType::Array),
             Self::Endpoints => table(MapType::Hash, EndpointKey::LAYOUT, EndpointValue::LAYOUT),
             Self::Ipcache => table(MapType::Trie, IpcacheKey::LAYOUT, IpcacheValue::LAYOUT),
             Self::Metrics => table(MapType::PerCpu, MetricsKey::LAYOUT, MetricsValue::LAYOUT),
-            Self::Events => Definition {
-                map_type: MapType::Ring,
-                key_size: 0,
-                value_size: 0,
-            },
+            Self::Events => sized(MapType::Ring, 0, 0),
             Self::Conntrack(map) => {
                 let key = match map.family {
                     Family::Ipv4 => Ct4Key::LAYOUT,
@@ -187,8 +214,15 @@ impl MapName {
                 };
                 table(MapType::Lru, key, CtValue::LAYOUT)
             }
+            Self::Snat(Family::Ipv4) => table(MapType::Lru, Snat4Key::LAYOUT, Snat4Value::LAYOUT),
+            Self::Snat(Family::Ipv6) => table(MapType::Lru, Snat6Key::LAYOUT, Snat6Value::LAYOUT),
             Self::Frag4 => table(MapType::Lru, Frag4Key::LAYOUT, FragValue::LAYOUT),
             Self::Frag6 => table(MapType::Lru, Frag6Key::LAYOUT, FragValue::LAYOUT),
+            Self::HostPorts => table(MapType::Hash, HostPortKey::LAYOUT, HostPortValue::LAYOUT),
+            Self::NodeAddresses => sized(MapType::Hash, EndpointKey::LAYOUT.size, size_of::<u32>()),
+            Self::NativeCidrs => sized(MapType::Trie, NativeCidrKey::LAYOUT.size, size_of::<u8>()),
+            Self::Netns => sized(MapType::Hash, size_of::<u64>(), size_of::<u32>()),
+            Self::SockAsked => table(MapType::Lru, SockAskedKey::LAYOUT, SockAskedValue::LAYOUT),
         }
     }
 }
@@ -271,90 +305,4 @@ impl fmt::Display for MapType {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn id(id: u16) -> EndpointId {
-        EndpointId::new(id).unwrap()
-    }
-
-    #[test]
-    fn a_name_is_read_as_it_is_written() {
-        let prefix = MapPrefix::default();
-        let owners = [None, Some(id(1)), Some(id(2665))];
-        let conntrack = owners.into_iter().flat_map(Conntrack::all);
-        let mut all: Vec<_> = conntrack.map(MapName::Conntrack).collect();
-        all.extend(MapName::SINGLE);
-        all.extend([MapName::Policy(id(7)), MapName::Calls(id(65_534))]);
-        all.extend([0, 7, 0xfedc_ba98_7654_3210, u64::MAX].map(MapName::Tails));
-        for map in all {
-            let name = map.with(&prefix);
-            assert_eq!(MapName::parse(&prefix, &name), Some(map), "{name}");
-            let other = MapPrefix::new("weir_b").unwrap();
-            assert_eq!(MapName::parse(&prefix, &map.with(&other)), None, "{name}");
-        }
-    }
-
-    #[test]
-    fn other_names_are_no_maps_of_ours() {
-        let prefix = MapPrefix::default();
-        for name in [
-            "",
-            "weir",
-            "weir_",
-            "weir_policy",
-            "weir_policy_",
-            "weir_policy_7",
-            "weir_policy_00000",
-            "weir_policy_65535",
-            "weir_calls_02665__new",
-            "weir_tails_",
-            "weir_tails_7",
-            "weir_tails_FEDCBA9876543210",
-            "weir_tails_+edcba9876543210",
-            "weir_tails_fedcba98765432100",
-            "weir_lxc_global",
-            "weir_ct4",
-            "lxc",
-            "Weir_lxc",
-            "weir_ct4_globals",
-            "weir_policy_０",
-            "é",
-        ] {
-            assert_eq!(MapName::parse(&prefix, name), None, "{name}");
-        }
-    }
-
-    #[test]
-    fn headers_say_the_same_names() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../bpf-templates");
-        let read = |name| std::fs::read_to_string(format!("{folder}/{name}.hbs")).unwrap();
-        let renderer =
-            crate::header::Renderer::new(&read("ep_config.h"), &read("node_config.h")).unwrap();
-        let node = crate::shape::NodeConfig::default();
-        for own in [0, 1] {
-            let mut shape = crate::shape::EndpointConfig::default();
-            shape.options.set("ConntrackLocal", own).unwrap();
-            let headers = renderer.template(&node, &shape).unwrap();
-            let text = headers.ep_config + &headers.node_config;
-            let defined = text.lines().filter_map(|line| {
-                let (_, name) = line.strip_prefix("#define ")?.split_once(' ')?;
-                name.strip_prefix("weir_")
-            });
-            let names: Vec<_> = defined.collect();
-            assert!(names.len() >= 13, "{names:?}");
-            for name in names {
-                // A template's maps have the digits that no endpoint has.
-                let name = format!("weir_{}", name.replace("65535", "00001"));
-                assert!(MapName::parse(&node.map_prefix, &name).is_some(), "{name}");
-            }
-        }
-    }
-
-    #[test]
-    fn types_are_called_as_bpftool_does() {
-        let row = |number| (MapType::of(number), MapType::of(number).to_string());
-        assert_eq!(row(9), (MapType::Lru, "lru_hash".to_owned()));
-        assert_eq!(row(4), (MapType::Other(4), "4".to_owned()));
-    }
-}
+mod tests;

@@ -11,6 +11,9 @@ use super::codec::Record;
 use super::error::{MapsError, cause};
 use super::name::{Definition, MapName, MapType};
 
+/// `BPF_NOEXIST`
+const NO_EXIST: u64 = 1;
+
 /// A map that is open, and what was asked for.
 pub(super) struct Opened {
     pub(super) data: MapData,
@@ -97,6 +100,9 @@ fn made(name: MapName) -> &'static str {
         MapName::Conntrack(_) => {
             "it is made when the first endpoint is attached that tracks connections of its family"
         }
+        MapName::DeviceCalls(_) | MapName::HostPorts | MapName::NodeAddresses | MapName::NativeCidrs | MapName::Snat(_) | MapName::Netns | MapName::SockAsked => {
+            "it is made when the node is set up: `weir node init`"
+        }
         _ => "it is made when the first endpoint is attached",
     }
 }
@@ -170,7 +176,20 @@ impl<K: Record, V: Record> Table<K, V> {
     /// Sets the value of a key, at once: a packet meets the old value or the new one.
     pub fn insert(&mut self, key: &K, value: &V) -> Result<(), MapsError> {
         let inserted = self.map.insert(key.to_bytes(), value.to_bytes(), 0);
-        inserted.map_err(|source| match cause(&source) {
+        inserted.map_err(|source| self.not_inserted(source))
+    }
+
+    /// Sets the value of a key that has none; whether it had none.
+    pub fn insert_new(&mut self, key: &K, value: &V) -> Result<bool, MapsError> {
+        match self.map.insert(key.to_bytes(), value.to_bytes(), NO_EXIST) {
+            Ok(()) => Ok(true),
+            Err(source) if cause(&source) == Some(io::ErrorKind::AlreadyExists) => Ok(false),
+            Err(source) => Err(self.not_inserted(source)),
+        }
+    }
+
+    fn not_inserted(&self, source: MapError) -> MapsError {
+        match cause(&source) {
             // A hash table that is full says E2BIG, a trie ENOSPC.
             Some(io::ErrorKind::ArgumentListTooLong | io::ErrorKind::StorageFull) => {
                 MapsError::Full {
@@ -179,7 +198,7 @@ impl<K: Record, V: Record> Table<K, V> {
                 }
             }
             _ => self.unwritten("put an entry into", source),
-        })
+        }
     }
 
     /// Takes a key and its value out; whether it was there.

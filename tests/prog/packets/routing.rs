@@ -1,5 +1,6 @@
 //! Where packets go: to another pod, to the host's stack, or nowhere.
 
+use ep_builder::endpoint::{Bandwidth, Limit};
 use ep_builder::maps::{Direction, Traffic};
 use weir_tests::need;
 use weir_tests::need::Need;
@@ -180,11 +181,14 @@ fn packets_that_are_not_for_another_pod() {
 /// Runs rows of both families under these lines of `weir.toml`.
 fn run_with(lines: &str, rows: impl Fn(Net) -> Vec<Scenario>) {
     need!(Need::Root, Need::Tool("clang"));
-    let rows: Vec<_> = Net::BOTH
-        .into_iter()
+    check(&mut Bench::new(lines), &both(rows));
+}
+
+fn both(rows: impl Fn(Net) -> Vec<Scenario>) -> Vec<Scenario> {
+    let families = Net::BOTH.into_iter();
+    families
         .flat_map(|is_ipv6| rows(Net::of(is_ipv6)))
-        .collect();
-    check(&mut Bench::new(lines), &rows);
+        .collect()
 }
 
 #[test]
@@ -312,6 +316,27 @@ fn without_host_redirect_a_packet_goes_by_the_other_pods_device() {
             ),
         ]
     });
+}
+
+/// Past it they would not wait in its queue.
+#[test]
+fn packets_to_a_pod_with_a_limit_go_by_its_device() {
+    need!(Need::Root, Need::Tool("clang"));
+    let limit = Limit {
+        rate: 8_000_000,
+        burst: 655_360,
+    };
+    let bandwidth = Bandwidth {
+        ingress: Some(limit),
+        egress: None,
+    };
+    let rows = both(|net| {
+        let packet = tcp((net.pod, 1000), (net.other, 80), SYN);
+        let handed = Want::PeerDevice(delivered(&packet));
+        let steps = [Step::Local(net.other, false), from(&packet, handed)];
+        vec![scenario(net.name("from a pod of the node"), opened(steps))]
+    });
+    check(&mut Bench::limited("", bandwidth), &rows);
 }
 
 #[test]

@@ -251,6 +251,7 @@ fn local(bench: &Bench, address: IpAddr, lxc_id: u16) {
         host_mac: MacAddr(OTHER_HOST_MAC),
         identity: OTHER_IDENTITY,
         is_host: lxc_id == 0,
+        masquerade: false,
     };
     bench
         .maps
@@ -267,6 +268,9 @@ struct Expected {
     mark: Option<u32>,
     counters: Vec<(u8, u8)>,
 }
+
+/// `MARK_ANSWER` of `bpf-src/lib/identity.h`, for the node's programs alone (`host_answers.rs`).
+const ANSWER: u32 = 0x1000;
 
 const INGRESS: u8 = 1;
 const EGRESS: u8 = 2;
@@ -368,7 +372,7 @@ fn run(
         return Err(format!("the packet became {:02x?}", output.packet));
     }
     match expected.mark {
-        Some(mark) if mark != output.context.mark => {
+        Some(mark) if mark != output.context.mark & !ANSWER => {
             Err(format!("the mark is {:#x}", output.context.mark))
         }
         _ => Ok(()),

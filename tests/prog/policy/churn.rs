@@ -202,7 +202,7 @@ impl<'a> Traffic<'a> {
         let device = self.devices[flow.program];
         let (frame, program, came_by) = match flow.hook {
             Hook::FromContainer => (packet.frame(pod.mac, pod.host_mac), 0, device),
-            Hook::ToContainer => (packet.frame(pod.host_mac, pod.mac), 1, 1),
+            _ => (packet.frame(pod.host_mac, pod.mac), 1, 1),
         };
         let input = TestInput {
             packet: &frame,
