@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use ep_builder::bpf::{Map, MapShape};
-use ep_builder::endpoint::EndpointValues;
+use ep_builder::endpoint::Values;
 use ep_builder::load::{LoadError, load_detached};
 use ep_builder::object::Loadable;
 use ep_builder::patch::EndpointObject;
@@ -20,7 +20,7 @@ use crate::traffic::reaches;
 
 /// An object as it is, whatever its bytes.
 fn raw(bytes: Vec<u8>, pod: &Pod) -> EndpointObject {
-    EndpointObject::from_direct(bytes, &[], &EndpointValues::of(&pod.endpoint))
+    EndpointObject::from_direct(bytes, &[], &Values::of_endpoint(&pod.endpoint))
 }
 
 /// The object with the first instruction of a program replaced by the use of a register nobody set.
@@ -135,7 +135,7 @@ fn an_incompatible_pin_is_refused_with_both_definitions_and_stays() {
     a.install();
     b.install();
     // Another size of its own policy map.
-    let other = template_of_other_sizes().patch(&EndpointValues::of(&a.endpoint));
+    let other = template_of_other_sizes().patch(&Values::of_endpoint(&a.endpoint));
     let error = refused(&host, &a, &b, &other);
     let text = error.to_string();
     for part in [
@@ -306,7 +306,7 @@ fn unprivileged() {
         bpffs_dir: "/sys/fs/bpf/tc/globals".into(),
     };
     let target = host.target(91, "lxc91");
-    let values = EndpointValues::of(&endpoint(91, "lxc91"));
+    let values = Values::of_endpoint(&endpoint(91, "lxc91"));
     let object = EndpointObject::from_direct(bytes, &[], &values);
     let error = install(&object, &target).unwrap_err();
     let LoadError::Bpf(cause) = &error else {

@@ -12,7 +12,7 @@ use weir_tests::process;
 
 /// A filter of no name that lets everything go on to the next one: the only classifier that every kernel
 /// which can run these tests has.
-fn add_foreign(device: &str, direction: &str, priority: &str) {
+pub(crate) fn add_foreign(device: &str, direction: &str, priority: &str) {
     let mut command = Command::new("tc");
     command.args(["filter", "add", "dev", device, direction, "prio", priority]);
     command.args([

@@ -28,7 +28,7 @@ fn an_installed_endpoint_stands_as_stock_tools_expect_and_forwards() {
     let (a, b) = (Pod::new(&host, 11), Pod::new(&host, 12));
     let installed = a.install();
     b.install();
-    for hook in Hook::ALL {
+    for hook in Hook::OF_ENDPOINT {
         let there = filters("lxc11", hook);
         let [filter] = there.as_slice() else {
             panic!("one filter on {hook}: {there:?}");
@@ -87,7 +87,7 @@ fn an_uninstalled_endpoint_leaves_nothing_and_can_come_again() {
         assert_eq!(removed.pins.len(), 2, "{removed:?}");
 
         assert!(
-            Hook::ALL
+            Hook::OF_ENDPOINT
                 .iter()
                 .all(|hook| filters("lxc21", *hook).is_empty())
         );

@@ -19,6 +19,8 @@ mod lifecycle;
 #[cfg(test)]
 mod node;
 #[cfg(test)]
+mod own_part;
+#[cfg(test)]
 mod pod;
 #[cfg(test)]
 mod policy;
@@ -26,6 +28,8 @@ mod policy;
 mod policy_identity;
 #[cfg(test)]
 mod policy_killed;
+#[cfg(test)]
+mod programs;
 #[cfg(test)]
 mod regenerate;
 #[cfg(test)]
@@ -36,6 +40,8 @@ mod replace;
 mod resize;
 #[cfg(test)]
 mod sharing;
+#[cfg(test)]
+mod sock;
 #[cfg(test)]
 mod traffic;
 #[cfg(test)]

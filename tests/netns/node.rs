@@ -10,8 +10,8 @@ use ep_builder::attach::{AttachMode, Filter, Hook, Rtnl};
 use ep_builder::bpf::Map;
 use ep_builder::builder::Builder;
 use ep_builder::compile::Search;
-use ep_builder::endpoint::{Endpoint, EndpointId, EndpointValues};
-use ep_builder::load::{self, Installed, LoadError, Pins, Target};
+use ep_builder::endpoint::{Endpoint, EndpointId, Values};
+use ep_builder::load::{self, Installed, LoadError, Owner, Pins, Target};
 use ep_builder::patch::{EndpointObject, Template};
 use ep_builder::settings::Settings;
 use ep_builder::shape::MapPrefix;
@@ -22,7 +22,7 @@ use weir_tests::node::repository;
 use weir_tests::process;
 
 /// Maps as small as they may be: the default conntrack maps take hundreds of megabytes.
-const SMALL: &str = "[maps]\nendpoints = 16\nipcache = 16\npolicy = 16\nmetrics = 64\nevents = 4096\nfragments = 16\nct_tcp = 1024\nct_any = 1024\n";
+pub(crate) const SMALL: &str = "[maps]\nendpoints = 16\nipcache = 16\npolicy = 16\nmetrics = 64\nevents = 4096\nfragments = 16\nct_tcp = 1024\nct_any = 1024\n";
 
 /// A node of the calling thread's own.
 pub(crate) struct Host {
@@ -55,7 +55,7 @@ impl Host {
 
     pub(crate) fn target(&self, id: u16, device: &str) -> Target {
         Target {
-            id: EndpointId::new(id).unwrap(),
+            owner: Owner::Endpoint(EndpointId::new(id).unwrap()),
             device: device.to_owned(),
             mode: AttachMode::Tc,
             bpffs_dir: self.bpffs_dir.clone(),
@@ -122,7 +122,7 @@ fn compile(lines: &str) -> Template {
 
 /// The object of an endpoint.
 pub(crate) fn object(endpoint: &Endpoint) -> EndpointObject {
-    template().patch(&EndpointValues::of(endpoint))
+    template().patch(&Values::of_endpoint(endpoint))
 }
 
 pub(crate) fn install(object: &EndpointObject, target: &Target) -> Result<Installed, LoadError> {
@@ -143,10 +143,13 @@ impl InForce {
     pub(crate) fn now(host: &Host, target: &Target) -> Self {
         let pins = target.pins();
         let map = |name: String| Map::find_pin(&pins.of(&name)).unwrap();
-        let slot = u32::from(target.id.get()).to_ne_bytes();
+        let Owner::Endpoint(id) = target.owner else {
+            panic!("{target:?} is no endpoint's");
+        };
+        let slot = u32::from(id.get()).to_ne_bytes();
         let called = |name| map(name).and_then(|map| map.lookup(&slot).unwrap());
         Self {
-            filters: Hook::ALL
+            filters: Hook::OF_ENDPOINT
                 .into_iter()
                 .flat_map(|hook| filters(&target.device, hook))
                 .collect(),

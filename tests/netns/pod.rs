@@ -7,7 +7,7 @@ use std::thread;
 
 use ep_builder::abi::EndpointValue;
 use ep_builder::bpf::{Map, Update};
-use ep_builder::endpoint::{Endpoint, EndpointId, Labels, MacAddr, NetworkIds};
+use ep_builder::endpoint::{Bandwidth, Endpoint, EndpointId, Labels, MacAddr, NetworkIds};
 use ep_builder::load::{Installed, Target};
 use ep_builder::options::EndpointOptions;
 use ep_builder::patch::EndpointObject;
@@ -186,7 +186,10 @@ pub(crate) fn endpoint(id: u16, device: &str) -> Endpoint {
         labels: Labels::default(),
         options: EndpointOptions::default(),
         verdict_log_filter: 0,
+        masquerade: false,
+        host_ports: Vec::new(),
         pod: None,
         network: NetworkIds::default(),
+        bandwidth: Bandwidth::default(),
     }
 }

@@ -44,7 +44,7 @@ pub(crate) fn regenerate(lab: &Lab, arguments: &[&str]) -> Vec<Value> {
 /// What stands in the kernel and on disk for an endpoint: equal where nothing was done.
 pub(crate) fn in_force(lab: &Lab, id: u16) -> Vec<u32> {
     let device = format!("lxc{id}");
-    let hooks = Hook::ALL
+    let hooks = Hook::OF_ENDPOINT
         .into_iter()
         .flat_map(|hook| filters(&device, hook));
     let mut numbers: Vec<_> = hooks.filter_map(|filter| filter.program_id).collect();

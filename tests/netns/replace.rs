@@ -5,7 +5,7 @@ use std::thread;
 
 use ep_builder::attach::{AttachMode, Hook};
 use ep_builder::bpf::Link;
-use ep_builder::endpoint::EndpointValues;
+use ep_builder::endpoint::Values;
 use ep_builder::load::Retired;
 
 use crate::lifecycle::needs;
@@ -25,7 +25,7 @@ fn replaced_under_flood(ids: (u16, u16), family: usize, modes: &[AttachMode]) {
     let other = template_of("[options]\nconntrack_accounting = false\n");
     let objects = [
         object(&b.endpoint),
-        other.patch(&EndpointValues::of(&b.endpoint)),
+        other.patch(&Values::of_endpoint(&b.endpoint)),
     ];
     let mut target = b.target.clone();
     let (count, calls) = udp_during(&a, &b, family, || {
@@ -83,7 +83,7 @@ fn a_hook_is_never_without_a_program() {
         let watcher = scope.spawn(|| {
             let mut looks = 0;
             while !done.load(Ordering::Relaxed) {
-                for hook in Hook::ALL {
+                for hook in Hook::OF_ENDPOINT {
                     let there = filters("lxc57", hook);
                     assert!(there.len() == 1 && there[0].is_ours(), "{there:?}");
                 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::thread;
 
 use ep_builder::bpf::{Map, MapShape};
-use ep_builder::endpoint::EndpointValues;
+use ep_builder::endpoint::Values;
 use ep_builder::load::{Installed, LoadedProgram, collect_tails};
 use ep_builder::patch::EndpointObject;
 use ep_builder::shape::MapPrefix;
@@ -48,7 +48,7 @@ fn collect(host: &Host, dry_run: bool) -> usize {
 /// The object of a pod with a conntrack of its own.
 fn object_with_own_conntrack(pod: &Pod) -> EndpointObject {
     let template = template_of("[options]\nconntrack_local = true\n");
-    template.patch(&EndpointValues::of(&pod.endpoint))
+    template.patch(&Values::of_endpoint(&pod.endpoint))
 }
 
 #[test]

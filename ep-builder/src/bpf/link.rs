@@ -1,4 +1,5 @@
-//! tcx links: the other way to attach, for hosts where classic tc is taken.
+//! Links: programs on the tcx hooks of a device, the other way to attach where classic tc is taken; and programs on
+//! the hooks of a control group's sockets, which have no other way that outlives their loader.
 #![expect(
     unsafe_code,
     reason = "the kernel writes the list of attached programs"
@@ -11,6 +12,7 @@ use super::error::{BpfError, Operation};
 use super::info::{self, KernelInfo};
 use super::object::{self, Pinned, absent_as_none};
 use super::program::Program;
+use super::sock_hook::SockHook;
 use super::sys::{self, Command};
 
 /// Which packets of a device.
@@ -31,7 +33,8 @@ impl TcxHook {
     }
 }
 
-/// A program on a device's hook; it stays while the link has a descriptor or a pin, and the device is there.
+/// A program on a hook of a device or control group; it stays while the link has a descriptor or a pin, and the device or
+/// group is there.
 #[derive(Debug)]
 pub struct Link {
     fd: OwnedFd,
@@ -49,6 +52,8 @@ pub struct LinkInfo {
     pub ifindex: u32,
     /// The hook, if it is one of tcx.
     pub hook: Option<TcxHook>,
+    /// The number of the control group, which is that of its folder, while it is attached to one.
+    pub cgroup: Option<u64>,
 }
 
 #[repr(C)]
@@ -79,7 +84,8 @@ struct QueryAttribute {
     revision: u64,
 }
 
-/// `struct bpf_link_info` of a tcx link.
+/// `struct bpf_link_info` of a tcx link. One of a control group has the number of the group where this has device and
+/// hook, the lower half first.
 #[repr(C)]
 #[derive(Default)]
 struct RawLink {
@@ -93,12 +99,21 @@ struct RawLink {
 }
 
 // SAFETY: integers only, in the kernel's order. The kinds of links that take addresses here are not
-// opened: `Link` is made by `attach_tcx`, or checked to be of tcx before anything else is believed, and
-// zero addresses with zero counts are none.
+// opened: `Link` is made by `attach_tcx` or `attach_sockets`, or checked to be of such a kind before anything else
+// is believed, and zero addresses with zero counts are none.
 unsafe impl KernelInfo for RawLink {}
 
+/// `BPF_LINK_TYPE_CGROUP`.
+const CGROUP: u32 = 3;
 /// `BPF_LINK_TYPE_TCX`.
 const TCX: u32 = 11;
+
+impl RawLink {
+    fn cgroup(&self) -> Option<u64> {
+        let number = u64::from(self.ifindex) | u64::from(self.attach_type) << 32;
+        (self.kind == CGROUP && number != 0).then_some(number)
+    }
+}
 
 impl Link {
     /// Attaches a program behind those that are on the hook already.
@@ -107,10 +122,30 @@ impl Link {
             "{} to the {hook:?} hook of device {ifindex}",
             program.label()
         );
+        Self::attach(program, ifindex, hook.number(), label)
+    }
+
+    /// Attaches a program to the sockets of all processes in a control group and below, behind those that are there
+    /// already. `group` is open on its folder.
+    pub fn attach_sockets(
+        program: &Program,
+        group: BorrowedFd<'_>,
+        hook: SockHook,
+    ) -> Result<Self, BpfError> {
+        let label = format!("{} to the control group", program.label());
+        Self::attach(program, sys::number(group), hook.number(), label)
+    }
+
+    fn attach(
+        program: &Program,
+        target: u32,
+        attach_type: u32,
+        label: String,
+    ) -> Result<Self, BpfError> {
         let mut attribute = CreateAttribute {
             program: sys::number(program),
-            target: ifindex,
-            attach_type: hook.number(),
+            target,
+            attach_type,
             ..CreateAttribute::default()
         };
         // SAFETY: the attribute holds no addresses, and the command returns a new descriptor.
@@ -169,6 +204,7 @@ impl Link {
             program_id: raw.program_id,
             ifindex: if raw.kind == TCX { raw.ifindex } else { 0 },
             hook: hook.filter(|_| raw.kind == TCX),
+            cgroup: raw.cgroup(),
         })
     }
 

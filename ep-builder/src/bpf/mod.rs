@@ -17,6 +17,7 @@ mod link;
 mod map;
 mod object;
 mod program;
+mod sock_hook;
 mod sys;
 mod test_run;
 
@@ -32,4 +33,5 @@ pub use link::{Link, LinkInfo, TcxHook};
 pub use map::{Map, MapShape, Update};
 pub use object::{Pinned, replace_pin, unpin};
 pub use program::{Program, ProgramSpec};
+pub use sock_hook::SockHook;
 pub use test_run::{SkContext, TestInput, TestOutput};

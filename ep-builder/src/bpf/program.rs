@@ -14,16 +14,19 @@ use super::btf::LoadedBtf;
 use super::error::BpfError;
 use super::info::{self, ProgramInfo};
 use super::object::{self, Pinned, absent_as_none};
+use super::sock_hook::SockHook;
 use super::sys::{self, Command};
 
 /// A tc classifier (`BPF_PROG_TYPE_SCHED_CLS`).
 const CLASSIFIER: u32 = 3;
+/// What sees the addresses that sockets are given (`BPF_PROG_TYPE_CGROUP_SOCK_ADDR`).
+const SOCKET_ADDRESS: u32 = 18;
 /// Room for the verifier's log: the second is enough for any program it walks through.
 const LOGS: [usize; 2] = [1 << 20, 1 << 24];
 /// The verifier gives up when a signal comes; it is asked again.
 const TRIES: u32 = 5;
 
-/// A tc program to load, with all references resolved.
+/// A program to load, with all references resolved.
 #[derive(Clone, Copy, Debug)]
 pub struct ProgramSpec<'a> {
     /// Its name; the kernel keeps 15 characters.
@@ -73,11 +76,12 @@ struct LoadAttribute {
 }
 
 impl LoadAttribute {
-    /// `expected_attach_type` stays 0, for tcx, too: Linux 6.18 refuses programs of different ones in one
-    /// program array, without a word in the log.
-    fn of(spec: &ProgramSpec<'_>) -> Self {
+    /// `expected_attach_type` stays 0 for a classifier, for tcx, too: Linux 6.18 refuses programs of different
+    /// ones in one program array, without a word in the log. A program of a socket hook is of that hook alone.
+    fn of(spec: &ProgramSpec<'_>, hook: Option<SockHook>) -> Self {
         let mut attribute = Self {
-            program_type: CLASSIFIER,
+            program_type: hook.map_or(CLASSIFIER, |_| SOCKET_ADDRESS),
+            expected_attach_type: hook.map_or(0, SockHook::number),
             code_count: sys::length(spec.code),
             code: sys::address_of(spec.code),
             license: sys::address_of(spec.license.to_bytes_with_nul()),
@@ -98,16 +102,25 @@ impl LoadAttribute {
 }
 
 impl Program {
-    /// Loads a program. Only a refused one costs a log: it is loaded a second time for it.
+    /// Loads a tc program. Only a refused one costs a log: it is loaded a second time for it.
     pub fn load(spec: &ProgramSpec<'_>) -> Result<Self, BpfError> {
+        Self::load_as(spec, None)
+    }
+
+    /// Likewise a program for a hook of sockets.
+    pub fn load_for_sockets(spec: &ProgramSpec<'_>, hook: SockHook) -> Result<Self, BpfError> {
+        Self::load_as(spec, Some(hook))
+    }
+
+    fn load_as(spec: &ProgramSpec<'_>, hook: Option<SockHook>) -> Result<Self, BpfError> {
         let label = format!("program {}", spec.name);
-        let source = match load(spec, &mut []) {
+        let source = match load(spec, hook, &mut []) {
             Ok(fd) => return Ok(Self { fd, label }),
             Err(source) => source,
         };
         for room in LOGS {
             let mut log = vec![0; room];
-            match load(spec, &mut log) {
+            match load(spec, hook, &mut log) {
                 Ok(fd) => return Ok(Self { fd, label }),
                 Err(Errno::ENOSPC) if Some(&room) != LOGS.last() => {}
                 Err(_) => {
@@ -173,8 +186,8 @@ impl AsFd for Program {
 }
 
 /// Loads once; an empty `log` asks for none.
-fn load(spec: &ProgramSpec<'_>, log: &mut [u8]) -> Result<OwnedFd, Errno> {
-    let mut attribute = LoadAttribute::of(spec);
+fn load(spec: &ProgramSpec<'_>, hook: Option<SockHook>, log: &mut [u8]) -> Result<OwnedFd, Errno> {
+    let mut attribute = LoadAttribute::of(spec, hook);
     if !log.is_empty() {
         attribute.log_level = 1;
         attribute.log_size = sys::length(log);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{AllowLocalhost, Settings};
 use crate::attach::AttachMode;
+use crate::maps::Prefix;
 use crate::options::{OPTIONS, OptionKind, OptionSpec};
 
 /// The field that a key sets.
@@ -32,6 +33,10 @@ pub(super) enum Kind {
     Folder(Slot<PathBuf>),
     /// An absolute path, or nothing.
     Optional(Slot<Option<PathBuf>>),
+    /// Names of devices.
+    Devices(Slot<Vec<String>>),
+    /// Networks.
+    Networks(Slot<Vec<Prefix>>),
     /// On or off.
     Switch(Slot<bool>),
     /// Entries or bytes of a map.
@@ -71,6 +76,8 @@ pub(super) enum Takes {
     Path,
     Switch,
     Number(Bounds),
+    Devices,
+    Networks,
     Either(&'static str, &'static str),
 }
 
@@ -81,6 +88,10 @@ impl fmt::Display for Takes {
             Self::Path => f.write_str("an absolute path in quotes"),
             Self::Switch => f.write_str("true or false"),
             Self::Number(Bounds(low, high)) => write!(f, "a whole number from {low} to {high}"),
+            Self::Devices => f.write_str("a list of device names, each in quotes"),
+            Self::Networks => {
+                f.write_str("a list of networks, each in quotes as \"10.0.0.0/8\" or \"fd00::/8\"")
+            }
             Self::Either(one, other) => write!(f, "\"{one}\" or \"{other}\""),
         }
     }
@@ -95,6 +106,8 @@ impl Kind {
                 Takes::Either(AllowLocalhost::Always.name(), AllowLocalhost::Policy.name())
             }
             Self::Folder(_) | Self::Optional(_) => Takes::Path,
+            Self::Devices(_) => Takes::Devices,
+            Self::Networks(_) => Takes::Networks,
             Self::Switch(_) => Takes::Switch,
             Self::Size(_, bounds) | Self::Number(_, bounds) | Self::Time(_, _, bounds) => {
                 Takes::Number(bounds)
@@ -121,7 +134,7 @@ const KEEP: Bounds = Bounds(0, 87_600);
 type Rows = &'static [(&'static str, Kind)];
 
 /// Every key but those of `[options]`, which are the rows of [`OPTIONS`].
-const ROWS: [(&str, Rows); 7] = [
+const ROWS: [(&str, Rows); 8] = [
     (
         "",
         &[("map_prefix", Kind::Prefix), ("attach", Kind::Attach)],
@@ -139,6 +152,7 @@ const ROWS: [(&str, Rows); 7] = [
             ("bpffs_dir", Kind::Folder(|s| &mut s.paths.bpffs_dir)),
             ("policy_dir", Kind::Folder(|s| &mut s.paths.policy_dir)),
             ("log_file", Kind::Optional(|s| &mut s.paths.log_file)),
+            ("cgroup_dir", Kind::Folder(|s| &mut s.paths.cgroup_dir)),
         ],
     ),
     (
@@ -169,6 +183,14 @@ const ROWS: [(&str, Rows); 7] = [
         ],
     ),
     ("policy", &[("allow_localhost", Kind::Localhost)]),
+    (
+        "node",
+        &[
+            ("devices", Kind::Devices(|s| &mut s.host.devices)),
+            ("native_cidrs", Kind::Networks(|s| &mut s.host.native_cidrs)),
+            ("pod_cidrs", Kind::Networks(|s| &mut s.host.pod_cidrs)),
+        ],
+    ),
     (
         "datapath",
         &[
@@ -219,6 +241,11 @@ const ROWS: [(&str, Rows); 7] = [
             (
                 "fragments",
                 Kind::Size(|s| &mut s.node.sizes.fragments, ENTRIES),
+            ),
+            ("snat", Kind::Size(|s| &mut s.node.sizes.snat, ENTRIES)),
+            (
+                "host_ports",
+                Kind::Size(|s| &mut s.node.sizes.host_ports, ENTRIES),
             ),
             ("ct_tcp", Kind::Size(|s| &mut s.endpoint.ct_tcp, ENTRIES)),
             ("ct_any", Kind::Size(|s| &mut s.endpoint.ct_any, ENTRIES)),

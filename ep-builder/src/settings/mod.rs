@@ -8,6 +8,7 @@
 mod error;
 mod file;
 mod keys;
+mod node;
 mod raw;
 mod resolve;
 mod suggest;
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use error::{Excerpt, Hint, Mistake, Problem, SettingsError};
+pub use node::NodeSettings;
 pub(crate) use suggest::closest;
 
 use crate::attach::AttachMode;
@@ -48,6 +50,8 @@ pub struct Settings {
     pub cache: CacheSettings,
     /// Policy.
     pub policy: PolicySettings,
+    /// What the node itself gets, where pods need it.
+    pub host: NodeSettings,
 }
 
 /// The folders, and the log; all absolute.
@@ -67,6 +71,8 @@ pub struct Paths {
     pub policy_dir: PathBuf,
     /// Where `weir-cni` tells of each call; nowhere if there is none.
     pub log_file: Option<PathBuf>,
+    /// Where the tree of control groups is mounted, at whose root programs meet the node's sockets.
+    pub cgroup_dir: PathBuf,
 }
 
 impl Default for Paths {
@@ -79,6 +85,7 @@ impl Default for Paths {
             bpffs_dir: "/sys/fs/bpf/tc/globals".into(),
             policy_dir: "/etc/weir/policy.d".into(),
             log_file: Some("/var/log/weir/weir-cni.log".into()),
+            cgroup_dir: "/sys/fs/cgroup".into(),
         }
     }
 }

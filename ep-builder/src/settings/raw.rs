@@ -31,6 +31,8 @@ pub(super) enum Value {
     Switch(bool),
     /// A whole number; none where it is negative or beyond 64 bits.
     Number(Option<u64>),
+    /// A list of texts; none where something else is in it.
+    List(Option<Vec<String>>),
     /// Something no key takes, by its name in messages.
     Other(&'static str),
 }
@@ -43,7 +45,13 @@ impl Value {
             DeValue::Integer(n) => Self::Number(u64::from_str_radix(n.as_str(), n.radix()).ok()),
             DeValue::Float(_) => Self::Other("a fraction"),
             DeValue::Datetime(_) => Self::Other("a date"),
-            DeValue::Array(_) => Self::Other("a list"),
+            DeValue::Array(items) => {
+                let text = |item: &Spanned<DeValue<'_>>| match item.get_ref() {
+                    DeValue::String(text) => Some(text.to_string()),
+                    _ => None,
+                };
+                Self::List(items.iter().map(text).collect())
+            }
             DeValue::Table(_) => Self::Other("a table"),
         }
     }
@@ -55,6 +63,7 @@ impl Value {
             Self::Switch(true) => "true",
             Self::Switch(false) => "false",
             Self::Number(_) => "a number",
+            Self::List(_) => "a list",
             Self::Other(name) => name,
         }
     }

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use super::error::{Problem, SettingsError, Source, shown};
 use super::keys::{Bounds, Kind, Takes};
 use super::raw::{Entry, Raw, Value};
-use super::{AllowLocalhost, Settings};
+use super::{AllowLocalhost, Settings, node};
 use crate::attach::AttachMode;
+use crate::maps::Prefix;
 use crate::options::{OPTIONS, OptionError};
 use crate::shape::{self, MapPrefix, ShapeError};
 
@@ -46,6 +47,12 @@ fn set(settings: &mut Settings, entry: &Entry, written: &str) -> Result<(), Prob
         (Kind::Optional(slot), Value::Text(text)) => {
             let given = (!text.is_empty()).then(|| absolute(entry, text));
             *slot(settings) = given.transpose()?;
+        }
+        (Kind::Devices(slot), Value::List(names)) => {
+            *slot(settings) = listed(entry, names.as_deref(), written, device)?;
+        }
+        (Kind::Networks(slot), Value::List(networks)) => {
+            *slot(settings) = listed(entry, networks.as_deref(), written, network)?;
         }
         (Kind::Switch(slot), Value::Switch(on)) => *slot(settings) = *on,
         (Kind::Size(slot, bounds), Value::Number(n)) => {
@@ -89,6 +96,37 @@ fn one_of<T: Copy, const N: usize>(
         takes: entry.key.kind.takes().to_string(),
         found: format!("\"{}\"", shown(text)),
     })
+}
+
+/// The items of a list, each once; the first that is none is named.
+fn listed<T: PartialEq>(
+    entry: &Entry,
+    items: Option<&[String]>,
+    written: &str,
+    read: fn(&str) -> Option<T>,
+) -> Result<Vec<T>, Problem> {
+    let refused = |found: String| Problem::Range {
+        key: entry.key.name,
+        takes: entry.key.kind.takes().to_string(),
+        found,
+    };
+    let mut all = Vec::new();
+    for text in items.ok_or_else(|| refused(shown(written)))? {
+        let item = read(text).ok_or_else(|| refused(format!("\"{}\"", shown(text))))?;
+        if !all.contains(&item) {
+            all.push(item);
+        }
+    }
+    Ok(all)
+}
+
+fn device(text: &str) -> Option<String> {
+    node::is_device_name(text).then(|| text.to_owned())
+}
+
+/// An address alone is no network here: whoever means one address writes /32.
+fn network(text: &str) -> Option<Prefix> {
+    text.contains('/').then(|| text.parse().ok()).flatten()
 }
 
 fn mistyped(entry: &Entry) -> Problem {

@@ -2,6 +2,7 @@
 
 mod bpf;
 mod explain;
+mod node;
 mod policy;
 
 use std::path::PathBuf;
@@ -15,9 +16,10 @@ use ep_builder::lifecycle::LabelChange;
 use crate::endpoint::{Extent, Prove};
 use crate::screen::Format;
 pub(crate) use bpf::{
-    Bpf, BpfCt, BpfEndpoint, BpfIpcache, BpfMetrics, BpfPolicy, RuleArguments, RuleDirection,
+    Bpf, BpfCt, BpfEndpoint, BpfIpcache, BpfMetrics, BpfNat, BpfPolicy, BpfPorts, RuleArguments, RuleDirection,
 };
 pub(crate) use explain::{Explain, PortProtocol};
+pub(crate) use node::NodePart;
 pub(crate) use policy::{BenchPolicy, Ip, Policy, Verify};
 
 /// Build, inspect and keep the eBPF datapaths of this node's pods.
@@ -60,6 +62,9 @@ pub(crate) enum Command {
     /// Who may talk to whom: the operator's documents, and what endpoints make of them
     #[command(subcommand)]
     Policy(Policy),
+    /// The node's own part: devices that lead outside, masquerade, host ports
+    #[command(subcommand)]
+    Node(NodePart),
     /// The addresses that are known, and whose they are
     #[command(subcommand)]
     Ip(Ip),

@@ -13,9 +13,11 @@ use ep_builder::lifecycle::LifecycleError;
 use ep_builder::load::LoadError;
 use ep_builder::lock::LockError;
 use ep_builder::maps::MapsError;
+use ep_builder::node::NodeError;
 use ep_builder::policy::{CutError, DocumentError, EnforceError, StoreError};
 use ep_builder::prove::ProveError;
 use ep_builder::settings::SettingsError;
+use ep_builder::sock::SockError;
 use ep_builder::state::StateError;
 use ep_builder::whole_file::FileError;
 
@@ -57,6 +59,12 @@ pub(crate) enum Failure {
     /// The kernel refused an endpoint's programs, or its device is not there.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// The programs of sockets.
+    #[error(transparent)]
+    Sockets(#[from] SockError),
+    /// The node's own part.
+    #[error(transparent)]
+    Node(Box<NodeError>),
     /// A packet that could not be explained.
     #[error(transparent)]
     Explain(#[from] ExplainError),
@@ -108,7 +116,22 @@ impl From<LifecycleError> for Failure {
             LifecycleError::Load(error) => error.into(),
             LifecycleError::Maps(error) => error.into(),
             LifecycleError::Policy(error) => (*error).into(),
+            LifecycleError::HostPort(error) => Self::Input(chain(&error)),
+            LifecycleError::Sockets(error) => error.into(),
             LifecycleError::Labels(error) => Self::Input(error.to_string()),
+        }
+    }
+}
+
+impl From<NodeError> for Failure {
+    fn from(error: NodeError) -> Self {
+        match error {
+            NodeError::Build(error) => error.into(),
+            NodeError::Load(error) => error.into(),
+            NodeError::Maps(error) => error.into(),
+            NodeError::State(error) => error.into(),
+            NodeError::Sockets(error) => error.into(),
+            other => Self::Node(Box::new(other)),
         }
     }
 }
@@ -143,6 +166,15 @@ fn policy_code(error: &EnforceError) -> u8 {
     }
 }
 
+fn node_code(error: &NodeError) -> u8 {
+    match error {
+        error if error.is_busy() => 6,
+        NodeError::Locked(_) | NodeError::File(_) => 7,
+        NodeError::Kernel { .. } | NodeError::Netlink(_) | NodeError::Setting { .. } => 8,
+        _ => 1,
+    }
+}
+
 fn build_code(error: &Error) -> u8 {
     match error {
         Error::Shape(_) | Error::Sources(_) | Error::Render(_) => 3,
@@ -173,6 +205,7 @@ impl Failure {
             Self::Documents(_) => 9,
             Self::Policy(error) => policy_code(error),
             Self::Build(error) => build_code(error),
+            Self::Node(error) => node_code(error),
             Self::Monitored(LockError::Busy { .. })
             | Self::Identity(IdentityError::Locked { .. })
             | Self::State(StateError::Locked {
@@ -180,7 +213,7 @@ impl Failure {
                 ..
             }) => 6,
             Self::State(_) | Self::Identity(_) => 7,
-            Self::Load(_) | Self::Explain(ExplainError::Load { .. }) => 8,
+            Self::Load(_) | Self::Sockets(_) | Self::Explain(ExplainError::Load { .. }) => 8,
             Self::Explain(error) if error.is_missing() => 4,
             Self::Prove(error) if matches!(**error, ProveError::Replacement { .. }) => 8,
             Self::Input(_)
@@ -207,6 +240,8 @@ impl Failure {
             Self::Policy(error) => error.advice(),
             Self::Cut(error) => Some(error.advice()),
             Self::Load(error) => error.advice(),
+            Self::Sockets(error) => error.advice(),
+            Self::Node(error) => error.advice(),
             Self::Explain(error) => error.advice(),
             Self::Prove(error) => error.advice(),
             _ => None,

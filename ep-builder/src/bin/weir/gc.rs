@@ -83,7 +83,15 @@ fn orphans(node: &Node, dry_run: bool) -> Result<Vec<Removed>, Failure> {
             "pinned, and without a folder",
         )
     };
-    Ok(ids.into_iter().map(lost).collect())
+    let mut lost: Vec<_> = ids.into_iter().map(lost).collect();
+    let ports = if dry_run {
+        removal.lost_host_ports()?
+    } else {
+        removal.close_lost_host_ports()?
+    };
+    let port = |port| Removed::new(format!("host port {port}"), "of an endpoint that is gone");
+    lost.extend(ports.into_iter().map(port));
+    Ok(lost)
 }
 
 /// Identities that no record names, in whichever folder: what was live may be rolled back to.

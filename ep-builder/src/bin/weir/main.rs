@@ -13,6 +13,7 @@ mod ip;
 mod map;
 mod monitor;
 mod node;
+mod node_part;
 mod policy;
 mod progress;
 mod screen;
@@ -49,6 +50,7 @@ fn run(cli: &Cli, screen: &Screen) -> Result<ExitCode, Failure> {
         Command::Endpoint(command) => return endpoint::run(command, &node()?, screen),
         Command::Identity(command) => identity::run(command, &node()?, screen)?,
         Command::Policy(command) => return policy::run(command, &node()?, screen),
+        Command::Node(command) => return node_part::run(command, &node()?, screen),
         Command::Ip(command) => ip::run(command, &node()?, screen)?,
         Command::Map(command) => map::run(command, &node()?, screen)?,
         Command::Bpf(command) => bpf::run(command, &node()?, screen)?,

@@ -28,7 +28,7 @@ const BAD: &[(&str, &str, &str)] = &[
     (
         "[bananas]",
         "1:2",
-        "no table [bananas]: known are paths, clang, cache, policy, datapath, maps, options",
+        "no table [bananas]: known are paths, clang, cache, policy, node, datapath, maps, options",
     ),
     (
         "[clang]\nbananas = 1",
@@ -194,6 +194,32 @@ const BAD: &[(&str, &str, &str)] = &[
         "[clang]\npath = \"clang-18\"",
         "2:8",
         "`path` takes an absolute path",
+    ),
+    // Lists.
+    (
+        "[node]\ndevices = \"eth0\"",
+        "2:11",
+        "`devices` takes a list of device names, each in quotes, not text",
+    ),
+    (
+        "[node]\ndevices = [\"eth0\", 7]",
+        "2:11",
+        "each in quotes, not [\"eth0\", 7]",
+    ),
+    (
+        "[node]\ndevices = [\"eth0\", \"a/b\"]",
+        "2:11",
+        "each in quotes, not \"a/b\"",
+    ),
+    (
+        "[node]\nnative_cidrs = [\"10.0.0.1/8\"]",
+        "2:16",
+        "`native_cidrs` takes a list of networks, each in quotes as \"10.0.0.0/8\" or \"fd00::/8\", not \"10.0.0.1/8\"",
+    ),
+    (
+        "[node]\npod_cidrs = [\"10.0.0.1\"]",
+        "2:13",
+        "`pod_cidrs` takes a list of networks",
     ),
     // Combinations: the mark is at the last value that has a part in them.
     (

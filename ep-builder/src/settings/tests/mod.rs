@@ -43,7 +43,8 @@ fn ranges_are_those_of_the_shape() {
 #[test]
 fn sets_what_is_written() {
     let text = "map_prefix = 'cilium'\r\nclang.path = \"/opt/clang\"\n[cache]\nkeep_unused_hours = 0\n\
-        [maps]\nct_tcp = 0x1_0000\n[datapath]\nrouting = false\n\
+        [maps]\nct_tcp = 0x1_0000\n\
+        [node]\ndevices = [\"eth0\", 'bond0.7', 'eth0']\npod_cidrs = [\"fd00::/64\"]\n[datapath]\nrouting = false\n\
         [options]\nmonitor_aggregation = 4\ndebug = true\n";
     let mut expected = Settings::default();
     expected.node.map_prefix = crate::shape::MapPrefix::new("cilium").unwrap();
@@ -51,6 +52,8 @@ fn sets_what_is_written() {
     expected.cache.keep_unused = Duration::ZERO;
     expected.endpoint.ct_tcp = 65_536;
     expected.endpoint.features.routing = false;
+    expected.host.devices = vec!["eth0".to_owned(), "bond0.7".to_owned()];
+    expected.host.pod_cidrs = vec!["fd00::/64".parse().unwrap()];
     expected
         .endpoint
         .options

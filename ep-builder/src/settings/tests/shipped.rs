@@ -79,6 +79,8 @@ fn other_value(key: &Key) -> String {
         Takes::Path => "\"/other\"".to_owned(),
         Takes::Switch => (!SHIPPED.contains(&line)).to_string(),
         Takes::Number(Bounds(_, high)) => high.to_string(),
+        Takes::Devices => "[\"other\"]".to_owned(),
+        Takes::Networks => "[\"10.9.0.0/16\"]".to_owned(),
         Takes::Either(_, other) => format!("{other:?}"),
     };
     match (key.table, key.name) {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use ep_builder::bpf::{Program, TestInput};
 use ep_builder::builder::Builder;
 use ep_builder::endpoint::{Endpoint, MacAddr};
-use ep_builder::load::{self, Datapath, LoadError, Target};
+use ep_builder::load::{self, Datapath, LoadError, Owner, Target};
 use ep_builder::maps::{
     Conntrack, Decision, Direction, Family, InvalidPrefix, LocalEndpoint, Maps, Peer, Ports,
     Prefix, Rule, Traffic,
@@ -141,6 +141,7 @@ impl Pair {
             host_mac: facts.host_mac,
             identity: facts.identity,
             is_host: false,
+            masquerade: false,
         };
         for address in side.addresses() {
             let peer = Peer::with_identity(facts.identity);
@@ -236,7 +237,7 @@ fn side(builder: &Builder, number: u16, options: &EndpointOptions) -> Result<Sid
     let built = builder.build(&facts, &mut Timeline::default())?;
     let settings = builder.settings();
     let target = Target {
-        id: facts.id,
+        owner: Owner::Endpoint(facts.id),
         device: facts.host_ifname.clone(),
         mode: settings.attach,
         bpffs_dir: settings.paths.bpffs_dir.clone(),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ep_builder::endpoint::{Endpoint, EndpointId, MacAddr, NetworkIds};
+use ep_builder::endpoint::{Bandwidth, Endpoint, EndpointId, MacAddr, NetworkIds};
 use ep_builder::options::EndpointOptions;
 use ep_builder::settings::Settings;
 use ep_builder::whole_file::{FileError, TEMPORARY};
@@ -84,7 +84,10 @@ pub(super) fn endpoint(number: u16, options: &EndpointOptions) -> Result<Endpoin
         labels: [].into_iter().collect(),
         options: options.clone(),
         verdict_log_filter: 0,
+        masquerade: false,
+        host_ports: Vec::new(),
         pod: None,
         network: NetworkIds::default(),
+        bandwidth: Bandwidth::default(),
     })
 }

@@ -3,11 +3,12 @@
 use std::time::{Duration, Instant};
 
 use ep_builder::builder::{Builder, Origin};
-use ep_builder::endpoint::{Endpoint, EndpointValues};
+use ep_builder::endpoint::{Endpoint, Values};
 use ep_builder::patch::Template;
 use ep_builder::settings::Settings;
 use ep_builder::state::{EndpointRecord, PolicyState, Store};
 use ep_builder::timeline::Timeline;
+use ep_builder::unit::Unit;
 
 use super::scratch::{Scratch, endpoint};
 use super::times::{Row, show};
@@ -33,7 +34,8 @@ pub(super) fn run(node: &Node, rounds: u32, screen: &Screen) -> Result<(), Failu
     let small = bench.template()?;
     let mut bytes = small.bytes().to_vec();
     bytes.resize(bytes.len().max(LARGE), 0);
-    let large = Template::read(bytes).map_err(|error| Failure::Input(error.to_string()))?;
+    let large =
+        Template::read(Unit::Lxc, bytes).map_err(|error| Failure::Input(error.to_string()))?;
     let rows = [
         Row::of("cold compile, wall clock", cold_wall),
         Row::of("cold compile, processor time", cold_cpu),
@@ -94,7 +96,7 @@ impl Bench<'_> {
         (0..rounds)
             .map(|_| {
                 let start = Instant::now();
-                std::hint::black_box(template.patch(&EndpointValues::of(&self.endpoint)));
+                std::hint::black_box(template.patch(&Values::of_endpoint(&self.endpoint)));
                 start.elapsed()
             })
             .collect()

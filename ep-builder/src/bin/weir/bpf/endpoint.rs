@@ -22,6 +22,7 @@ struct Row {
     host_mac: MacAddr,
     identity: u32,
     is_host: bool,
+    masquerade: bool,
 }
 
 impl Row {
@@ -34,6 +35,7 @@ impl Row {
             host_mac: endpoint.host_mac,
             identity: endpoint.identity,
             is_host: endpoint.is_host,
+            masquerade: endpoint.masquerade,
         }
     }
 

@@ -4,11 +4,13 @@ mod ct;
 mod endpoint;
 mod ipcache;
 mod metrics;
+mod nat;
 pub(crate) mod names;
 mod policy;
+mod ports;
 mod rules;
 
-use crate::cli::{Bpf, BpfCt, BpfEndpoint, BpfIpcache, BpfMetrics, BpfPolicy};
+use crate::cli::{Bpf, BpfCt, BpfEndpoint, BpfIpcache, BpfMetrics, BpfNat, BpfPolicy, BpfPorts};
 use crate::failure::Failure;
 use crate::node::Node;
 use crate::screen::Screen;
@@ -25,5 +27,8 @@ pub(crate) fn run(command: &Bpf, node: &Node, screen: &Screen) -> Result<(), Fai
         Bpf::Endpoint(BpfEndpoint::List) => endpoint::list(node, screen),
         Bpf::Endpoint(BpfEndpoint::Get { address }) => endpoint::get(node, *address, screen),
         Bpf::Metrics(BpfMetrics::List) => metrics::list(node, screen),
+        Bpf::Nat(BpfNat::List { pod }) => nat::list(node, *pod, screen),
+        Bpf::Nat(BpfNat::Flush { pod }) => nat::flush(node, *pod, screen),
+        Bpf::Ports(BpfPorts::List) => ports::list(node, screen),
     }
 }

@@ -23,6 +23,12 @@ pub(crate) enum Bpf {
     /// The counters of packets passed on and dropped
     #[command(subcommand)]
     Metrics(BpfMetrics),
+    /// The connections whose addresses are translated between pods and the outside
+    #[command(subcommand)]
+    Nat(BpfNat),
+    /// The ports of this node that lead to pods
+    #[command(subcommand)]
+    Ports(BpfPorts),
 }
 
 #[derive(Subcommand)]
@@ -137,5 +143,27 @@ pub(crate) enum BpfEndpoint {
 #[derive(Subcommand)]
 pub(crate) enum BpfMetrics {
     /// List the counters
+    List,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum BpfNat {
+    /// List both halves of each connection
+    List {
+        /// Only those of this pod
+        #[arg(long, value_name = "ADDRESS")]
+        pod: Option<IpAddr>,
+    },
+    /// Forget connections: their next packet from a pod begins anew, under another port perhaps
+    Flush {
+        /// Only those of this pod
+        #[arg(long, value_name = "ADDRESS")]
+        pod: Option<IpAddr>,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum BpfPorts {
+    /// List the ports and the pods that they lead to
     List,
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use ep_builder::builder::Builder;
 use ep_builder::error::{Error, chain};
 use ep_builder::state::{Entry, Store};
+use ep_builder::unit::Unit;
 use nix::sys::statfs::{TMPFS_MAGIC, statfs};
 use nix::unistd::geteuid;
 
@@ -51,7 +52,7 @@ fn advice(error: &Error) -> &'static str {
 
 fn template(node: &Node, builder: &Builder) -> Finding {
     let shape = &node.settings.endpoint;
-    match builder.key_at_hand(shape) {
+    match builder.key_at_hand(Unit::Lxc, shape) {
         Ok(Some(key)) => TEMPLATE.ok(format!("{} is there", key.short())),
         Err(error) => TEMPLATE.fail(chain(&error), advice(&error)),
         Ok(None) => match builder.clang() {

@@ -43,6 +43,8 @@ fn wanted(map: MapName, settings: &Settings) -> Option<u32> {
         MapName::Events => Some(sizes.events),
         MapName::Policy(_) => Some(sizes.policy),
         MapName::Frag4 | MapName::Frag6 => Some(sizes.fragments),
+        MapName::Snat(_) => Some(sizes.snat),
+        MapName::HostPorts => Some(sizes.host_ports),
         MapName::Conntrack(Conntrack { tcp: true, .. }) => Some(settings.endpoint.ct_tcp),
         MapName::Conntrack(Conntrack { tcp: false, .. }) => Some(settings.endpoint.ct_any),
         _ => None,
@@ -108,6 +110,12 @@ fn policy(node: &Node, maps: &Maps, ids: &[EndpointId]) -> Option<Finding> {
     };
     if policies.is_unsettled() {
         return Some(POLICY.warn("a change of the policy did not come to its end", apply));
+    }
+    if let Ok(false) = enforcement.has_basis() {
+        return Some(POLICY.fail(
+            "what new identities are compiled from is missing or damaged: pods with new labels are refused",
+            "`weir endpoint regenerate --all` writes it, and leaves the policy as it is",
+        ));
     }
     let revisions = match maps.policy_revisions() {
         Ok(revisions) => revisions,

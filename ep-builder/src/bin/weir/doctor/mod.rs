@@ -5,6 +5,7 @@ mod finding;
 mod machine;
 mod maps;
 mod pods;
+mod rates;
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;

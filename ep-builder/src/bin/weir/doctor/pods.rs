@@ -8,6 +8,7 @@ use ep_builder::key::TemplateKey;
 use ep_builder::lifecycle::{Fault, first_fault, pins};
 use ep_builder::options::EndpointOptions;
 use ep_builder::state::{EndpointRecord, Entry, Status};
+use ep_builder::unit::Unit;
 
 use super::finding::{Check, Finding, Remedy};
 use crate::node::Node;
@@ -49,6 +50,7 @@ pub(super) fn look(node: &Node, builder: Option<&Builder>, entries: &[Entry]) ->
     }
     findings.extend(faults);
     findings.extend(behind(node, &records));
+    findings.extend(super::rates::look(&records));
     findings.extend(builder.and_then(|builder| outdated(builder, &records)));
     findings
 }
@@ -139,7 +141,7 @@ fn standing(node: &Node, rtnl: &mut Rtnl, endpoint: &Endpoint) -> Vec<(Hook, Sta
         let standing = Standing::look(rtnl, &device, hook, node.settings.attach, &link);
         standing.ok().map(|standing| (hook, standing))
     };
-    Hook::ALL.into_iter().filter_map(look).collect()
+    Hook::OF_ENDPOINT.into_iter().filter_map(look).collect()
 }
 
 /// Endpoints of other templates than the sources of today give.
@@ -152,7 +154,7 @@ fn outdated(builder: &Builder, records: &[&EndpointRecord]) -> Option<Finding> {
         let today = same.map_or_else(
             || {
                 let shape = builder.shape_of(options);
-                builder.key_at_hand(&shape).unwrap_or_default()
+                builder.key_at_hand(Unit::Lxc, &shape).unwrap_or_default()
             },
             |(_, key)| *key,
         );

@@ -54,7 +54,7 @@ pub(super) fn run(node: &Node, id: EndpointId, screen: &Screen) -> Result<(), Fa
 }
 
 fn lines(whole: &Whole) -> Vec<(&'static str, String)> {
-    const NAMES: [&str; 15] = [
+    const NAMES: [&str; 16] = [
         "id",
         "state",
         "ipv4",
@@ -70,6 +70,7 @@ fn lines(whole: &Whole) -> Vec<(&'static str, String)> {
         "host ifindex",
         "interface",
         "container",
+        "bandwidth",
     ];
     let mut lines: Vec<_> = NAMES.into_iter().zip(whole.row.columns()).collect();
     let labels = whole.row.labels.iter().map(|l| {
@@ -78,6 +79,9 @@ fn lines(whole: &Whole) -> Vec<(&'static str, String)> {
             .to_string()
     });
     lines.extend(labels.map(|label| ("label", label)));
+    let ports = whole.row.host_ports.iter();
+    let ports = ports.map(|port| format!("{port} to port {}", port.container_port));
+    lines.extend(ports.map(|port| ("host port", port)));
     if let Some(options) = &whole.options {
         let on = options.iter().filter(|(_, value)| *value > 0);
         lines.push((

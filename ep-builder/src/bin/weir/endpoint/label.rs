@@ -18,6 +18,7 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     let (builder, store) = (node.builder()?, node.store()?);
     let endpoints = Endpoints::new(&builder, &store);
+    super::see_to_policy(&endpoints);
     match endpoints.label(id, changes, &mut Timeline::default())? {
         None => talk("note: the endpoint has these labels already"),
         Some(in_force) => {

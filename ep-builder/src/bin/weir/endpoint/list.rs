@@ -1,6 +1,6 @@
 //! `weir endpoint list`, and what it says of one endpoint
 
-use ep_builder::endpoint::{EndpointId, Labels, MacAddr, Pod};
+use ep_builder::endpoint::{Bandwidth, EndpointId, HostPort, Labels, MacAddr, Pod};
 use ep_builder::error::chain;
 use ep_builder::key::TemplateKey;
 use ep_builder::maps::Maps;
@@ -34,6 +34,8 @@ pub(super) struct Row {
     generation: Option<u64>,
     template: Option<TemplateKey>,
     pod: Option<Pod>,
+    pub(super) host_ports: Vec<HostPort>,
+    bandwidth: Option<Bandwidth>,
     /// What is wrong, if anything is.
     pub(super) problem: Option<String>,
 }
@@ -75,6 +77,8 @@ impl Row {
             generation: record.map(|r| r.generation),
             template: record.and_then(|r| r.template),
             pod: endpoint.and_then(|e| e.pod.clone()),
+            host_ports: endpoint.map(|e| e.host_ports.clone()).unwrap_or_default(),
+            bandwidth: endpoint.map(|e| e.bandwidth),
             problem,
         }
     }
@@ -103,6 +107,7 @@ impl Row {
             text(self.host_ifindex),
             text(self.ifname.as_ref().filter(|name| !name.is_empty())),
             text(self.container_id.as_ref()),
+            text(self.bandwidth.filter(|limits| !limits.is_unlimited())),
         ]
     }
 }
@@ -140,6 +145,7 @@ pub(super) fn run(node: &Node, screen: &Screen) -> Result<(), Failure> {
             headings: &[
                 "ID", "STATE", "IPV4", "IPV6", "IDENTITY", "POLICY(in/eg)", "GEN", "IFACE", "TEMPLATE",
                 "POD", "MAC", "HOST MAC", "IFINDEX", "IFNAME", "CONTAINER",
+                "BANDWIDTH",
             ],
             plain: 10,
             rows: table,

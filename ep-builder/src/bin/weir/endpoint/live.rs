@@ -97,7 +97,9 @@ pub(super) fn attach(node: &Node, from: &str, screen: &Screen) -> Result<(), Fai
     let endpoint = source::read(node, from)?;
     let (builder, store) = (node.builder()?, node.store()?);
     let mut timeline = Timeline::default();
-    let in_force = Endpoints::new(&builder, &store).attach(&endpoint, &mut timeline)?;
+    let endpoints = Endpoints::new(&builder, &store);
+    super::see_to_policy(&endpoints);
+    let in_force = endpoints.attach(&endpoint, &mut timeline)?;
     notes(&in_force);
     show(&Row::new(&in_force, &timeline), screen)?;
     Retired::after_grace([in_force.installed.retired]);
@@ -113,7 +115,9 @@ fn notes(in_force: &InForce) {
 pub(super) fn roll_back(node: &Node, id: EndpointId, screen: &Screen) -> Result<(), Failure> {
     let (builder, store) = (node.builder()?, node.store()?);
     let mut timeline = Timeline::default();
-    let generation = Endpoints::new(&builder, &store).roll_back(id, &mut timeline)?;
+    let endpoints = Endpoints::new(&builder, &store);
+    super::see_to_policy(&endpoints);
+    let generation = endpoints.roll_back(id, &mut timeline)?;
     let report = serde_json::json!({ "id": id, "generation": generation });
     screen.object(
         &report,

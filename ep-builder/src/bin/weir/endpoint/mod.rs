@@ -16,10 +16,13 @@ use std::process::ExitCode;
 pub(crate) use prove::Prove;
 pub(crate) use regenerate::Extent;
 
+use ep_builder::error::chain;
+use ep_builder::lifecycle::Endpoints;
+
 use crate::cli::Endpoint;
 use crate::failure::Failure;
 use crate::node::Node;
-use crate::screen::Screen;
+use crate::screen::{Screen, talk};
 
 pub(crate) fn run(command: &Endpoint, node: &Node, screen: &Screen) -> Result<ExitCode, Failure> {
     match command {
@@ -43,4 +46,14 @@ pub(crate) fn run(command: &Endpoint, node: &Node, screen: &Screen) -> Result<Ex
         Endpoint::Delete { id } => live::delete(node, *id, screen)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// After an upgrade the policy in force may be kept as an older weir kept it. Where that cannot be mended, whoever needs
+/// it says so.
+fn see_to_policy(endpoints: &Endpoints<'_>) {
+    match endpoints.enforcement().see_to_basis() {
+        Ok(false) => {}
+        Ok(true) => talk("note: the documents in force were read again, for pods with new labels"),
+        Err(error) => talk(&format!("note: {}", chain(&error))),
+    }
 }

@@ -164,6 +164,7 @@ pub(super) fn run(
         ids.to_vec()
     };
     let endpoints = Endpoints::new(&builder, &store);
+    super::see_to_policy(&endpoints);
     if all {
         for moved in endpoints.resize_shared()? {
             talk(&format!("note: {moved}"));

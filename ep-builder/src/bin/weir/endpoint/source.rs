@@ -62,7 +62,7 @@ fn check(endpoint: &Endpoint, node: &Node) -> Result<(), String> {
 }
 
 /// The names of `endpoint.json`: a misspelt one must not pass for one that is left out.
-const NAMES: [&str; 23] = [
+const NAMES: [&str; 24] = [
     "id",
     "containerId",
     "containerName",
@@ -79,6 +79,7 @@ const NAMES: [&str; 23] = [
     "verdictLogFilter",
     "pod",
     "network",
+    "bandwidth",
     "state",
     "policy",
     "generation",
@@ -118,10 +119,24 @@ mod tests {
     use ep_builder::shape::NodeConfig;
     use ep_builder::state::{EndpointRecord, PolicyState};
 
+    fn limited() -> ep_builder::endpoint::Bandwidth {
+        let limit = Some(ep_builder::endpoint::Limit {
+            rate: 8_000_000,
+            burst: 655_360,
+        });
+        ep_builder::endpoint::Bandwidth {
+            ingress: limit,
+            egress: limit,
+        }
+    }
+
     #[test]
     fn reads_all_three_forms() {
         let record = include_bytes!("../../../../tests/golden/endpoint-2665.json");
-        let endpoint = parse(record).unwrap();
+        let endpoint = Endpoint {
+            bandwidth: limited(),
+            ..parse(record).unwrap()
+        };
         assert_eq!(
             parse(&serde_json::to_vec(&endpoint).unwrap()),
             Ok(endpoint.clone())
@@ -147,7 +162,10 @@ mod tests {
             ipv6: Some(std::net::Ipv6Addr::LOCALHOST),
             ifname: "eth0".into(),
             verdict_log_filter: 1,
+            masquerade: false,
+            host_ports: Vec::new(),
             pod: Some(ep_builder::endpoint::Pod::default()),
+            bandwidth: limited(),
             ..endpoint
         };
         let record = EndpointRecord::new(

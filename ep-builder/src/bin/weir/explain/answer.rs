@@ -202,7 +202,7 @@ fn end(run: &Run) -> String {
     match (run.end, run.start.hook()) {
         (End::Stack, _) => "to the host's stack".to_owned(),
         (End::Pod(id), Hook::FromContainer) => format!("to the pod of endpoint {id}"),
-        (End::Pod(_), Hook::ToContainer) => "to the pod".to_owned(),
+        (End::Pod(_), _) => "to the pod".to_owned(),
         (End::Device(id), _) => format!("to the device of endpoint {id}"),
         (End::Answered, _) => "answered".to_owned(),
         (End::Dropped(_, drop), _) => format!("dropped: {}", drop.reason),

@@ -46,6 +46,7 @@ pub(super) fn run(node: &Node, name: &str, screen: &Screen) -> Result<(), Failur
 fn programs(maps: &Maps, map: MapName) -> Result<Option<Vec<Place>>, Failure> {
     let array = match map {
         MapName::Calls(id) => maps.calls(id)?,
+        MapName::DeviceCalls(id) => maps.device_calls(id)?,
         MapName::Tails(digest) => maps.tails(digest)?,
         MapName::CallPolicy => maps.call_policy()?,
         MapName::Verdict => maps.verdicts()?,
@@ -84,14 +85,21 @@ fn shows(map: MapName) -> Option<String> {
         MapName::Ipcache => "weir bpf ipcache list".to_owned(),
         MapName::Metrics => "weir bpf metrics list".to_owned(),
         MapName::Conntrack(_) => "weir bpf ct list".to_owned(),
+        MapName::Snat(_) => "weir bpf nat list".to_owned(),
+        MapName::HostPorts => "weir bpf ports list".to_owned(),
         MapName::Events => "weir monitor".to_owned(),
         MapName::Calls(_)
+        | MapName::DeviceCalls(_)
         | MapName::Tails(_)
         | MapName::CallPolicy
         | MapName::Verdict
         | MapName::Running
         | MapName::PolicyRevision
         | MapName::Frag4
-        | MapName::Frag6 => return None,
+        | MapName::Frag6
+        | MapName::NodeAddresses
+        | MapName::NativeCidrs
+        | MapName::Netns
+        | MapName::SockAsked => return None,
     })
 }

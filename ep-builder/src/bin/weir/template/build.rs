@@ -10,6 +10,7 @@ use ep_builder::error::Error;
 use ep_builder::pairwise::{Shape, shapes};
 use ep_builder::shape::summary;
 use ep_builder::timeline::Timeline;
+use ep_builder::unit::Unit;
 use indicatif::ProgressBar;
 use serde::Serialize;
 
@@ -23,6 +24,7 @@ use crate::screen::{Columns, Screen, talk};
 #[serde(rename_all = "camelCase")]
 struct Row {
     key: String,
+    unit: Unit,
     origin: &'static str,
     cpu_ms: Option<u128>,
     object_size: u64,
@@ -35,9 +37,9 @@ pub(super) fn run(node: &Node, arguments: &TemplateBuild, screen: &Screen) -> Re
     }
     let base = (node.settings.node.clone(), node.settings.endpoint.clone());
     let wanted = if arguments.all {
-        shapes(&base)
+        with_units(&shapes(&base))
     } else {
-        vec![base]
+        with_units(&[base])
     };
     let jobs = arguments.jobs.map_or_else(
         || thread::available_parallelism().map_or(1, Into::into),
@@ -45,12 +47,12 @@ pub(super) fn run(node: &Node, arguments: &TemplateBuild, screen: &Screen) -> Re
     );
     let bar = bar(wanted.len());
     let bundle = arguments.bundle.as_deref();
-    let results = in_parallel(&wanted, jobs, |shape| {
-        let result = build(node, shape, bundle, &bar);
+    let results = in_parallel(&wanted, jobs, |template| {
+        let result = build(node, template, bundle, &bar);
         if let Err(failure) = &result
             && arguments.all
         {
-            bar.suspend(|| report(shape, failure));
+            bar.suspend(|| report(template, failure));
         }
         bar.inc(1);
         result
@@ -61,7 +63,7 @@ pub(super) fn run(node: &Node, arguments: &TemplateBuild, screen: &Screen) -> Re
     let (rows, failures): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
     let rows: Vec<Row> = rows.into_iter().flatten().collect();
     match failures.into_iter().find_map(Result::err) {
-        Some(failure) if all == 1 => return Err(failure),
+        Some(failure) if !arguments.all => return Err(failure),
         failure => {
             show(&rows, screen)?;
             failure.map_or(Ok(()), |_| {
@@ -73,6 +75,23 @@ pub(super) fn run(node: &Node, arguments: &TemplateBuild, screen: &Screen) -> Re
         }
     }
     bundle.map_or(Ok(()), |bundle| write_index(node, bundle))
+}
+
+/// What is compiled, and in which shape.
+type Wanted = (Unit, Shape);
+
+/// The templates that shapes have: those of the node's own units are fewer, since less of a shape counts there.
+fn with_units(shapes: &[Shape]) -> Vec<Wanted> {
+    let mut wanted: Vec<Wanted> = Vec::new();
+    for unit in Unit::ALL {
+        for (of_node, of_endpoint) in shapes {
+            let shape = (of_node.clone(), of_endpoint.of_unit(unit));
+            if !wanted.contains(&(unit, shape.clone())) {
+                wanted.push((unit, shape));
+            }
+        }
+    }
+    wanted
 }
 
 /// A bundle has one compiler, which stands for all its templates in their keys.
@@ -90,12 +109,10 @@ fn refuse_other_compiler(node: &Node, folder: &Path) -> Result<(), Failure> {
     }
 }
 
-/// Says which of many shapes failed, and why.
-fn report(shape: &Shape, failure: &Failure) {
-    talk(&format!(
-        "in shape {}:",
-        summary(&shape.0, &shape.1).join(" ")
-    ));
+/// Says which of many templates failed, and why.
+fn report((unit, shape): &Wanted, failure: &Failure) {
+    let words = summary(&shape.0, &shape.1).join(" ");
+    talk(&format!("{unit} in shape {words}:"));
     failure.say();
 }
 
@@ -127,11 +144,11 @@ fn in_parallel<T: Sync, R: Send>(
 
 fn build(
     node: &Node,
-    shape: &Shape,
+    wanted: &Wanted,
     bundle: Option<&Path>,
     bar: &ProgressBar,
 ) -> Result<Row, Failure> {
-    let obtained = template(node, shape, bundle)?;
+    let obtained = template(node, wanted, bundle)?;
     for notice in &obtained.notices {
         bar.suspend(|| talk(&format!("note: {notice}")));
     }
@@ -142,6 +159,7 @@ fn build(
     };
     Ok(Row {
         key: obtained.key.to_string(),
+        unit: obtained.entry.manifest.unit,
         origin,
         cpu_ms,
         object_size: obtained.entry.manifest.object_size(),
@@ -151,7 +169,7 @@ fn build(
 
 fn template(
     node: &Node,
-    (of_node, of_endpoint): &Shape,
+    (unit, (of_node, of_endpoint)): &Wanted,
     bundle: Option<&Path>,
 ) -> Result<Obtained, Failure> {
     let mut settings = node.settings.clone();
@@ -161,7 +179,7 @@ fn template(
         None => Builder::open(settings, node.search())?,
         Some(folder) => Builder::open_bundle(settings, node.search(), folder)?,
     };
-    Ok(builder.template(of_endpoint, &mut Timeline::default())?)
+    Ok(builder.template_of(*unit, of_endpoint, &mut Timeline::default())?)
 }
 
 fn write_index(node: &Node, bundle: &Path) -> Result<(), Failure> {
@@ -175,6 +193,7 @@ fn show(rows: &[Row], screen: &Screen) -> Result<(), Failure> {
         .map(|row| {
             vec![
                 row.key.chars().take(8).collect(),
+                row.unit.to_string(),
                 row.origin.to_owned(),
                 row.cpu_ms.map_or("-".to_owned(), |ms| ms.to_string()),
                 row.object_size.to_string(),
@@ -186,8 +205,10 @@ fn show(rows: &[Row], screen: &Screen) -> Result<(), Failure> {
     screen.list(
         rows,
         &Columns {
-            headings: &["TEMPLATE", "FROM", "CPU MS", "BYTES", "KEY", "SHAPE"],
-            plain: 4,
+            headings: &[
+                "TEMPLATE", "UNIT", "FROM", "CPU MS", "BYTES", "KEY", "SHAPE",
+            ],
+            plain: 5,
             rows: text,
             empty: "nothing was built",
         },

@@ -6,6 +6,7 @@ use ep_builder::cache::{Entry, Manifest, Poison};
 use ep_builder::endpoint::EndpointId;
 use ep_builder::error::chain;
 use ep_builder::key::TemplateKey;
+use ep_builder::unit::Unit;
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -58,6 +59,7 @@ struct Row {
     folder: PathBuf,
     /// `ok`, or what is wrong.
     state: String,
+    unit: Option<Unit>,
     object_size: Option<u64>,
     compiler: Option<String>,
     compile_ms: Option<u64>,
@@ -81,6 +83,7 @@ pub(super) fn run(node: &Node, screen: &Screen) -> Result<(), Failure> {
                 place: found.place,
                 folder: found.folder,
                 state,
+                unit: manifest.as_ref().map(|m| m.unit),
                 object_size: manifest.as_ref().map(Manifest::object_size),
                 compiler: manifest.as_ref().map(|m| m.compiler.clone()),
                 compile_ms: manifest.as_ref().map(|m| m.compile_ms),
@@ -94,9 +97,10 @@ pub(super) fn run(node: &Node, screen: &Screen) -> Result<(), Failure> {
         &rows,
         &Columns {
             headings: &[
-                "TEMPLATE", "PLACE", "STATE", "BYTES", "USED BY", "COMPILER", "MS", "KEY", "SHAPE",
+                "TEMPLATE", "UNIT", "PLACE", "STATE", "BYTES", "USED BY", "COMPILER", "MS", "KEY",
+                "SHAPE",
             ],
-            plain: 6,
+            plain: 7,
             rows: text,
             empty: "no templates yet: `weir template build` compiles the one of the configuration",
         },
@@ -107,6 +111,7 @@ fn columns(row: &Row) -> Vec<String> {
     let number = |n: Option<u64>| n.map_or("-".to_owned(), |n| n.to_string());
     vec![
         row.key.short(),
+        row.unit.map_or("-".to_owned(), |unit| unit.to_string()),
         row.place.to_owned(),
         row.state.clone(),
         number(row.object_size),

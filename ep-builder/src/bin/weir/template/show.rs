@@ -108,6 +108,7 @@ fn lines(shown: &Shown) -> Vec<(&'static str, String)> {
     let ids: Vec<_> = shown.used_by.iter().map(EndpointId::to_string).collect();
     let mut lines = vec![
         ("key", manifest.key.to_string()),
+        ("unit", manifest.unit.to_string()),
         ("place", format!("{} ({})", shown.place, shown.folder)),
         (
             "compiler",

@@ -1,0 +1,45 @@
+//! Limits of rates: whether the queue that keeps one is still there. What is inside of a pod is for CHECK.
+
+use ep_builder::attach::Rtnl;
+use ep_builder::endpoint::{Endpoint, Limit};
+use ep_builder::state::EndpointRecord;
+
+use super::finding::{Check, Finding};
+
+const LIMIT: Check = Check {
+    name: "limit",
+    why: "a pod whose limit is gone gets as much as others can send",
+};
+
+/// The kind of queue that keeps a limit.
+const BUCKET: &str = "tbf";
+
+pub(super) fn look(records: &[&EndpointRecord]) -> Vec<Finding> {
+    let endpoints = records.iter().map(|record| &record.endpoint);
+    let limited = endpoints.filter_map(|endpoint| Some((endpoint, endpoint.bandwidth.ingress?)));
+    let limited: Vec<_> = limited.collect();
+    // Without a socket every other line says so.
+    let Ok(mut rtnl) = Rtnl::open() else {
+        return Vec::new();
+    };
+    let lost = |(endpoint, limit): &(&Endpoint, Limit)| lost(&mut rtnl, endpoint, *limit);
+    let findings: Vec<_> = limited.iter().filter_map(lost).collect();
+    match (limited.len(), findings.is_empty()) {
+        (0, _) => Vec::new(),
+        (count, true) => vec![LIMIT.ok(format!("{count} to pods in force"))],
+        (_, false) => findings,
+    }
+}
+
+fn lost(rtnl: &mut Rtnl, endpoint: &Endpoint, limit: Limit) -> Option<Finding> {
+    // A device that is gone was told with the endpoint.
+    let kind = rtnl.queue_of(&endpoint.host_ifname).ok()?;
+    let kind = kind.filter(|kind| kind != BUCKET)?;
+    Some(LIMIT.fail(
+        format!(
+            "endpoint {}: {} has the queue {kind}, and the pod is to get no more than {limit}",
+            endpoint.id, endpoint.host_ifname
+        ),
+        "let the runtime replace the pod: its ADD limits the new one",
+    ))
+}

@@ -1,0 +1,226 @@
+//! `weir node`: what it makes, that it makes it once, and that nothing is left of it.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::Value;
+use weir_tests::need::Need;
+use weir_tests::pods::{command, run, set_sysctl};
+use weir_tests::residue::Snapshot;
+use weir_tests::trace::{self, Places};
+use weir_tests::{Lab, need};
+
+/// Every how many places a command is killed: each takes several commands.
+const STRIDE: usize = 7;
+
+/// A bare node with a device that leads outside, by default routes of these families.
+fn node(families: &[&str], lines: &str) -> Lab {
+    let lab = Lab::with(&format!("{lines}{}", weir_tests::pods::MAPS));
+    // Links get no address by themselves, some time later.
+    set_sysctl("ipv6/conf/default/addr_gen_mode", "1");
+    set_sysctl("ipv4/ip_forward", "0");
+    set_sysctl("ipv6/conf/all/forwarding", "0");
+    device("up0", 2);
+    for family in families {
+        let gateway = if *family == "-4" {
+            "192.0.2.254"
+        } else {
+            "2001:db8:2::fe"
+        };
+        run(&format!("ip {family} route add default via {gateway}"));
+    }
+    lab
+}
+
+/// A device with addresses of both families in networks of its own.
+fn device(name: &str, network: u8) {
+    run(&format!(
+        "ip link add {name} type veth peer name {name}-far"
+    ));
+    run(&format!("ip link set {name}-far up"));
+    run(&format!("ip link set {name} up"));
+    run(&format!("ip addr add 192.0.{network}.1/24 dev {name}"));
+    run(&format!(
+        "ip addr add 2001:db8:{network}::1/64 dev {name} nodad"
+    ));
+}
+
+/// Everything that a setup may change: beside the snapshot filters, settings and pins.
+fn listing(lab: &Lab) -> (Snapshot, Vec<String>) {
+    let mut lines = vec![lab.pins().join(" ")];
+    for hook in ["ingress", "egress"] {
+        lines.push(command(&format!("tc filter show dev up0 {hook}")).stdout);
+    }
+    for file in [
+        "ipv4/ip_forward",
+        "ipv6/conf/all/forwarding",
+        "ipv4/conf/up0/forwarding",
+        "ipv4/conf/up0/rp_filter",
+        "ipv6/conf/up0/accept_ra",
+    ] {
+        let text = std::fs::read_to_string(Path::new("/proc/sys/net").join(file));
+        lines.push(format!("{file} {}", text.unwrap().trim()));
+    }
+    (Snapshot::of(lab, &[], &BTreeSet::new()), lines)
+}
+
+#[track_caller]
+fn assert_as_before(lab: &Lab, before: &(Snapshot, Vec<String>), what: &str) {
+    let (snapshot, lines) = listing(lab);
+    if let Some(change) = snapshot.since(&before.0) {
+        panic!("{what}:\n{change}");
+    }
+    assert_eq!(lines, before.1, "{what}");
+}
+
+fn status(lab: &Lab) -> (Value, Option<i32>) {
+    let said = lab.weir(&["node", "status", "-o", "json"]);
+    (serde_json::from_str(&said.stdout).unwrap(), said.code)
+}
+
+/// The devices that lead outside, with what pods leave them with.
+fn natives(status: &Value) -> Vec<String> {
+    let devices = status["devices"].as_array().unwrap().iter();
+    let native = devices.filter(|it| it["kind"] == "native");
+    native
+        .map(|it| {
+            let text = |key: &str| it[key].as_str().unwrap_or("-").to_owned();
+            format!(
+                "{} {} {}",
+                text("name"),
+                text("ipv4Masquerade"),
+                text("ipv6Masquerade")
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn it_is_made_once_and_nothing_is_left_of_it() {
+    need!(
+        Need::Root,
+        Need::Tool("clang"),
+        Need::Tool("ip"),
+        Need::Tool("tc")
+    );
+    let lab = node(&["-4", "-6"], "");
+    let before = listing(&lab);
+    assert_eq!(status(&lab).1, Some(1), "nothing is there yet");
+    lab.weir(&["node", "init"]).expect_success();
+    let (first, code) = status(&lab);
+    assert_eq!(
+        (first["ready"].as_bool(), code),
+        (Some(true), Some(0)),
+        "{first}"
+    );
+    assert_eq!(natives(&first), ["up0 192.0.2.1 2001:db8:2::1"]);
+    let link = run("ip -d link show weir_host");
+    assert!(
+        link.contains("weir:node:weir") && link.contains("NOARP,UP"),
+        "{link}"
+    );
+    lab.weir(&["node", "init"]).expect_success();
+    let (second, _) = status(&lab);
+    assert_eq!(
+        first["devices"][0]["ifindex"],
+        second["devices"][0]["ifindex"]
+    );
+    lab.weir(&["node", "cleanup"]).expect_success();
+    assert_as_before(&lab, &before, "after cleanup");
+    lab.weir(&["node", "cleanup"]).expect_success();
+}
+
+#[test]
+fn what_comes_later_is_said_and_taken_up() {
+    need!(Need::Root, Need::Tool("clang"), Need::Tool("ip"));
+    let lab = node(&[], "");
+    let said = lab.weir(&["node", "init"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.stderr.contains("no device leads outside"), "{said:?}");
+    assert_eq!(natives(&status(&lab).0), [""; 0]);
+    run("ip -6 route add default via 2001:db8:2::fe");
+    device("up1", 3);
+    run("ip route add default via 192.0.3.254");
+    let (found, code) = status(&lab);
+    let missing = found["missing"].to_string();
+    assert!(
+        missing.contains("leads outside") && code == Some(1),
+        "{missing}"
+    );
+    lab.weir(&["node", "init"]).expect_success();
+    let expected = ["up1 192.0.3.1 2001:db8:3::1", "up0 192.0.2.1 2001:db8:2::1"];
+    assert_eq!(natives(&status(&lab).0), expected);
+    // Another address, and a device that leads outside no more.
+    run("ip addr del 192.0.2.1/24 dev up0");
+    run("ip addr add 192.0.2.9/24 dev up0");
+    run("ip route del default");
+    assert_eq!(status(&lab).1, Some(1));
+    lab.weir(&["node", "init"]).expect_success();
+    assert_eq!(natives(&status(&lab).0), ["up0 192.0.2.9 2001:db8:2::1"]);
+    assert_eq!(run("tc filter show dev up1 ingress"), "");
+}
+
+#[test]
+fn a_pair_of_somebody_else_is_left_alone() {
+    need!(
+        Need::Root,
+        Need::Tool("clang"),
+        Need::Tool("ip"),
+        Need::Tool("tc")
+    );
+    let lab = node(&["-4"], "");
+    run("ip link add weir_host type veth peer name weir_net");
+    let before = listing(&lab);
+    let refused = lab.weir(&["node", "init"]);
+    assert!(
+        refused.stderr.contains("is there already and is not ours"),
+        "{refused:?}"
+    );
+    lab.weir(&["node", "cleanup"]).expect_success();
+    assert_as_before(&lab, &before, "after a refusal");
+    run("ip link del weir_host");
+    lab.weir(&["node", "init"]).expect_success();
+}
+
+#[test]
+fn whoever_comes_after_the_dead_finishes_or_undoes_their_work() {
+    need!(
+        Need::Root,
+        Need::Tool("clang"),
+        Need::Tool("ip"),
+        Need::Tool("tc")
+    );
+    let lab = node(&["-4"], "[node]\nnative_cidrs = [\"198.51.100.0/24\"]\n");
+    // The templates, and what the state folder has before anything else.
+    lab.weir(&["node", "init"]).expect_success();
+    lab.weir(&["node", "cleanup"]).expect_success();
+    let before = listing(&lab);
+    for (verb, ready) in [("init", false), ("cleanup", true)] {
+        for place in (0..).step_by(STRIDE) {
+            if ready {
+                lab.weir(&["node", "init"]).expect_success();
+            }
+            let mut dying = lab.node().command();
+            dying.args(["node", verb]);
+            let traced = trace::run(&mut dying, b"", Places::Effects, Some(place));
+            let what = format!("{verb}, place {place}, {:?}", traced.killed_before);
+            if place % 2 == 0 {
+                lab.weir(&["node", "init"]).expect_success();
+                let (found, code) = status(&lab);
+                assert_eq!(code, Some(0), "{what}: {found}");
+            }
+            lab.weir(&["node", "cleanup"]).expect_success();
+            assert_as_before(&lab, &before, &what);
+            if traced.killed_before.is_none() {
+                assert_eq!(
+                    traced.finished.code,
+                    Some(0),
+                    "{what}: {:?}",
+                    traced.finished
+                );
+                assert!(place > 20, "{verb} has more steps than {place}");
+                break;
+            }
+        }
+    }
+}
