@@ -38,8 +38,6 @@ pub(crate) enum Error {
 /// What a failure means to the runtime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// A key of the configuration asks for what this version cannot do.
-    Unsupported,
     /// There is no such attachment.
     UnknownContainer,
     /// A file or a stream failed.
@@ -64,6 +62,8 @@ pub(crate) enum Kind {
     UndoFailed,
     /// The interface is there already.
     InterfaceExists,
+    /// A port of the node leads to another pod.
+    PortTaken,
 }
 
 /// The failure of a command.
@@ -103,7 +103,6 @@ impl Failure {
 impl Kind {
     const fn code(self) -> u32 {
         match self {
-            Self::Unsupported => 2,
             Self::UnknownContainer => 3,
             Self::Io => 5,
             Self::Decode => 6,
@@ -115,6 +114,7 @@ impl Kind {
             Self::Refused => 100,
             Self::UndoFailed => 101,
             Self::InterfaceExists => 102,
+            Self::PortTaken => 103,
             // 0 is no error to a runtime.
             Self::Delegate(0) => 999,
             Self::Delegate(code) => code,

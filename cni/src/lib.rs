@@ -13,6 +13,7 @@ mod document;
 mod error;
 #[doc(hidden)]
 pub mod fuzz;
+mod heap;
 mod ipam;
 mod log;
 mod names;
@@ -30,6 +31,7 @@ use std::io::{Read, Write};
 use std::process::ExitCode;
 
 use error::Error;
+pub use heap::take_memory_in_few_pieces;
 use log::CallLog;
 use reply::Reply;
 pub use request::Environment;

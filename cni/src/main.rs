@@ -11,6 +11,7 @@ use weir_cni::{Deadlined, Environment, Streams};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn main() -> ExitCode {
+    weir_cni::take_memory_in_few_pieces();
     let environment: Environment = std::env::vars_os().collect();
     let environment = environment.with_argument(std::env::args_os().nth(1));
     let mut stdin: Box<dyn Read> = match io::stdin().as_fd().try_clone_to_owned() {

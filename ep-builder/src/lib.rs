@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Settings -> NodeConfig, EndpointConfig -> Headers -> TemplateKey -> [cache | bundle | clang] -> Template --+
-//! Endpoint -> EndpointValues --------------------------------------------------------------------------------+-> patch
+//! Endpoint, DeviceFacts -> Values ----------------------------------------------------------------------------+-> patch
 //!    -> EndpointObject + EndpointRecord -> [state]
 //! ```
 //!
@@ -17,6 +17,7 @@ pub mod btf;
 pub mod builder;
 pub mod cache;
 pub mod compile;
+pub mod device;
 pub mod digest;
 pub mod elf;
 pub mod endpoint;
@@ -31,6 +32,7 @@ pub mod lifecycle;
 pub mod load;
 pub mod lock;
 pub mod maps;
+pub mod node;
 pub mod object;
 pub mod options;
 pub mod pairwise;
@@ -40,9 +42,11 @@ pub mod prove;
 mod sealed;
 pub mod settings;
 pub mod shape;
+pub mod sock;
 pub mod sources;
 pub mod state;
 mod step;
 pub mod timeline;
+pub mod unit;
 pub mod verify;
 pub mod whole_file;

@@ -12,6 +12,10 @@ mod hostile;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
+mod ports;
+#[cfg(test)]
+mod rates;
+#[cfg(test)]
 mod snapshot;
 #[cfg(test)]
 mod soak;

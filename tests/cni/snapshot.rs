@@ -3,7 +3,10 @@
 use std::fs;
 use std::net::IpAddr;
 
-use ep_builder::maps::{Peer, Prefix};
+use ep_builder::endpoint::EndpointId;
+use ep_builder::maps::{Lead, NodePort, Peer, Prefix};
+use ep_builder::settings::Settings;
+use ep_builder::sock::{NetnsCookie, Owner, Sockets};
 use ep_builder::whole_file;
 use weir_tests::need::Need;
 use weir_tests::pods::{run, set_sysctl};
@@ -99,6 +102,7 @@ fn every_kind_of_trace_is_seen() {
         );
     }
     sees_maps(&lab);
+    sees_host_ports(&lab);
     sees(
         &lab,
         "policy program of endpoint 8",
@@ -109,6 +113,25 @@ fn every_kind_of_trace_is_seen() {
         },
     );
     drop(pod);
+}
+
+fn sees_host_ports(lab: &Lab) {
+    lab.weir(&["node", "init"]).expect_success();
+    let maps = lab.maps();
+    let port = NodePort {
+        host: ([0; 4], 80).into(),
+        protocol: 6,
+    };
+    let lead = Lead {
+        pod: ([10, 9, 9, 9], 80).into(),
+        id: 9,
+    };
+    sees(
+        lab,
+        "0.0.0.0:80/tcp leads to endpoint 9",
+        || assert!(maps.host_ports().unwrap().insert_new(&port, &lead).unwrap()),
+        || assert!(maps.host_ports().unwrap().remove(&port).unwrap()),
+    );
 }
 
 fn sees_maps(lab: &Lab) {
@@ -132,6 +155,16 @@ fn sees_maps(lab: &Lab) {
         "10.9.9.9 is endpoint 7",
         || endpoints.insert(address, &other).unwrap(),
         || assert!(maps.endpoints().unwrap().remove(address).unwrap()),
+    );
+    let text = fs::read_to_string(lab.node().config()).unwrap();
+    let settings = Settings::from_toml(&text, &lab.node().config()).unwrap();
+    let netns = Sockets::new(&settings).netns().unwrap();
+    let owner = Owner::Pod(EndpointId::new(9).unwrap());
+    sees(
+        lab,
+        "network namespace of Pod(",
+        || netns.enter(NetnsCookie::here().unwrap(), owner).unwrap(),
+        || assert_eq!(netns.forget(owner).unwrap(), 1),
     );
     sees(
         lab,

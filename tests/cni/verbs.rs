@@ -40,7 +40,7 @@ fn next_works(stage: &Stage, watch: &mut Watch<'_>) -> Option<String> {
 }
 
 /// After a killed DEL or GC nothing is left.
-fn removal_killed(
+pub(crate) fn removal_killed(
     stage: &Stage,
     what: &str,
     make: CleanUp,

@@ -53,9 +53,18 @@ impl Plugin {
     }
 }
 
-/// A list of the shipped version with these plugins behind the first.
+/// A list of the shipped version with these plugins behind the first, which leaves to them what they can.
 pub(crate) fn list(plugin: Plugin, host: &Host<'_>, chained: &[Value]) -> Value {
-    let mut plugins = vec![plugin.configuration(host)];
+    let mut first = plugin.configuration(host);
+    let capabilities = chained
+        .iter()
+        .filter_map(|it| it["capabilities"].as_object());
+    for capability in capabilities.flat_map(|all| all.keys()) {
+        if let Some(own) = first["capabilities"].as_object_mut() {
+            own.remove(capability);
+        }
+    }
+    let mut plugins = vec![first];
     plugins.extend_from_slice(chained);
     json!({ "cniVersion": "1.0.0", "name": NETWORK, "plugins": plugins })
 }

@@ -26,6 +26,11 @@ macro_rules! need_containerd {
     };
 }
 
+/// The annotations of a pod with limited rates.
+fn rates() -> [(String, String); 2] {
+    ["ingress", "egress"].map(|way| (format!("kubernetes.io/{way}-bandwidth"), "10M".into()))
+}
+
 /// Two pods, one with a host port and limited rates.
 fn serve(plugin: Plugin) {
     let lab = plugin::lab();
@@ -44,10 +49,7 @@ fn serve(plugin: Plugin) {
         container_port: 80,
         host_port: 8080,
     }];
-    let rates = ["ingress", "egress"].map(|way| format!("kubernetes.io/{way}-bandwidth"));
-    first
-        .annotations
-        .extend(rates.map(|key| (key, "10M".into())));
+    first.annotations.extend(rates());
     let a = kubelet.run(first);
     let b = kubelet.run(kubelet.config("b"));
     for pod in [&a, &b] {
@@ -155,6 +157,36 @@ fn ctr_with_ptp() {
 fn ctr_with_weir() {
     need_containerd!();
     by_hand(Plugin::Weir);
+}
+
+/// Without a plugin for them.
+#[test]
+fn rates_are_limited_by_weir() {
+    need_containerd!();
+    let lab = plugin::lab();
+    let host = Host::new(&lab);
+    let mut kubelet = Kubelet::new(&host, &plugin::list(Plugin::Weir, &host, &[]));
+    let before = Residue::of(&host);
+    let mut limited = kubelet.config("a");
+    limited.annotations.extend(rates());
+    let a = kubelet.run(limited);
+    let b = kubelet.run(kubelet.config("b"));
+    kubelet.assert_reaches(&a, &b);
+    kubelet.assert_reaches(&b, &a);
+    let rows = lab.weir(&["endpoint", "list", "-o", "json"]);
+    let rows: Value = serde_json::from_str(&rows.expect_success()).unwrap();
+    // containerd names no burst.
+    let limit = json!({ "rate": 10_000_000, "burst": 655_360 });
+    let bandwidth = json!({ "ingress": limit, "egress": limit });
+    assert_eq!(endpoint(&rows, "a")["bandwidth"], bandwidth);
+    assert_eq!(endpoint(&rows, "b")["bandwidth"], json!({}));
+    // The other one is inside of the pod.
+    let queues = host.run("tc qdisc show");
+    assert_eq!(queues.matches("qdisc tbf").count(), 1, "{queues}");
+    for pod in [&a, &b] {
+        kubelet.remove(pod);
+    }
+    before.assert_again(&host);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
+use weir_tests::binaries;
 
 use crate::host::Host;
 use crate::until::until;
@@ -56,6 +57,13 @@ impl Residue {
     /// namespace's end.
     #[track_caller]
     pub(crate) fn assert_again(&self, host: &Host<'_>) {
+        // What the node got for its pods outlives them, until an operator says otherwise.
+        let weir = binaries::weir();
+        let (weir, config) = (weir.get_program().display(), host.lab.node().config());
+        host.run(&format!(
+            "{weir} --config {} node cleanup",
+            config.display()
+        ));
         until(|| {
             let now = Self::of(host);
             let more: Vec<_> = now.0.difference(&self.0).collect();

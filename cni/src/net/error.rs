@@ -54,7 +54,7 @@ pub(crate) enum NetError {
         #[source]
         source: Errno,
     },
-    /// The netlink socket, or the runtime around it.
+    /// The netlink socket.
     #[error("cannot speak netlink with the kernel {place}")]
     Socket {
         /// Whose socket.
@@ -155,6 +155,10 @@ pub(crate) enum Task {
     AddRoute(IpNet),
     /// All routes.
     ListRoutes,
+    /// The rate of a link.
+    Limit,
+    /// What stands in the place of its queue.
+    FindQueue,
     /// Where packets to an address go.
     FindRoute(IpAddr),
 }
@@ -231,6 +235,11 @@ impl NetError {
                 source: Errno::EOPNOTSUPP,
                 ..
             } => Some("the kernel has no veth links: load the module veth"),
+            Self::Kernel {
+                task: Task::Limit,
+                source: Errno::ENOENT,
+                ..
+            } => Some("the kernel has no token buckets: load the module sch_tbf"),
             _ if self.is_permission() => Some(
                 "run as root with CAP_NET_ADMIN and CAP_SYS_ADMIN, on the host and towards the pod's namespace",
             ),
@@ -261,6 +270,8 @@ impl fmt::Display for Task {
             Self::ListAddresses => f.write_str("list the addresses of the link"),
             Self::AddRoute(destination) => write!(f, "add the route to {destination} to the link"),
             Self::ListRoutes => f.write_str("list the routes of the link"),
+            Self::Limit => f.write_str("limit the rate of the link"),
+            Self::FindQueue => f.write_str("look up the queue of the link"),
             Self::FindRoute(address) => write!(f, "look up the route to {address} for the link"),
         }
     }
@@ -338,6 +349,12 @@ mod tests {
                 Class::Other,
                 "cannot create the link eth0 on the host",
                 "veth",
+            ),
+            (
+                kernel(Task::Limit, Place::Pod, Errno::ENOENT),
+                Class::Other,
+                "cannot limit the rate of the link eth0 in the pod",
+                "sch_tbf",
             ),
             (
                 kernel(Task::RaiseLink, Place::Pod, Errno::EPERM),

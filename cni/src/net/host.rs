@@ -5,12 +5,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkExtentMask, LinkInfo, LinkMessage};
 use nix::errno::Errno;
-use tokio::runtime::Runtime;
 
 use super::error::{NetError, Place, Task};
 use super::link::{self, Link, Owner};
 use super::route::{self, SeenRoute};
-use super::socket::{Request, Socket, runtime};
+use super::socket::{Request, Socket};
 use crate::names::Attachment;
 
 /// Addresses behind the default route of every host that is on the Internet; nothing is sent to them. An
@@ -25,7 +24,6 @@ const LARGEST_MTU: u32 = 65_535;
 
 /// The host's side of the wiring.
 pub(crate) struct HostSide {
-    pub(super) runtime: Runtime,
     pub(super) socket: Socket,
 }
 
@@ -43,14 +41,13 @@ pub(crate) enum Removal {
 impl HostSide {
     /// Opens a socket where the thread is.
     pub(crate) fn open() -> Result<Self, NetError> {
-        let runtime = runtime()?;
-        let socket = Socket::open(&runtime, Place::Host)?;
-        Ok(Self { runtime, socket })
+        let socket = Socket::open(Place::Host)?;
+        Ok(Self { socket })
     }
 
     /// The link of this name.
     pub(crate) fn find(&self, name: &str) -> Result<Option<Link>, NetError> {
-        find(&self.socket, &self.runtime, name)
+        find(&self.socket, name)
     }
 
     /// All links of ours, of all networks. A dump: for GC only.
@@ -67,7 +64,7 @@ impl HostSide {
             flags: 0,
             message: RouteNetlinkMessage::GetLink(message),
         };
-        let found = self.socket.list(&self.runtime, &request)?;
+        let found = self.socket.list(&request)?;
         let links = found.iter().filter_map(Link::read);
         Ok(links
             .filter(|link| link.owner() != Owner::Foreign)
@@ -102,7 +99,7 @@ impl HostSide {
             flags: 0,
             message: link::remove(link.index),
         };
-        match self.socket.demand(&self.runtime, vec![request]) {
+        match self.socket.demand(vec![request]) {
             Ok(_) => Ok(Removal::Removed),
             Err(NetError::Kernel {
                 source: Errno::ENODEV,
@@ -116,7 +113,7 @@ impl HostSide {
     /// the link this route takes; first IPv4's.
     pub(crate) fn default_mtu(&self) -> Result<u32, NetError> {
         let questions = ELSEWHERE.map(|address| route::find_route("default", address));
-        let answers = self.socket.ask(&self.runtime, questions.into())?;
+        let answers = self.socket.ask(questions.into())?;
         // A host without a route answers with an error.
         let ways = answers.into_iter().flatten().flatten();
         let way = ways.flat_map(|answer| SeenRoute::read(&answer)).next();
@@ -124,7 +121,7 @@ impl HostSide {
             return Ok(ETHERNET_MTU);
         };
         let request = find_request(way.index.to_string(), link::by_index(way.index));
-        let answers = self.socket.demand(&self.runtime, vec![request])?;
+        let answers = self.socket.demand(vec![request])?;
         let link = answers.iter().flatten().find_map(Link::read);
         let mtu = link.map_or(ETHERNET_MTU, |link| link.mtu);
         Ok(mtu.min(way.mtu.unwrap_or(mtu)).min(LARGEST_MTU))
@@ -134,7 +131,7 @@ impl HostSide {
     pub(super) fn ways_to(&self, addresses: &[IpAddr]) -> Result<Vec<Option<u32>>, NetError> {
         let question = |address: &IpAddr| route::find_route("host", *address);
         let questions = addresses.iter().map(question).collect();
-        let answers = self.socket.ask(&self.runtime, questions)?;
+        let answers = self.socket.ask(questions)?;
         let way = |answer: super::socket::Answer| {
             let messages = answer.unwrap_or_default();
             let route = messages.iter().flat_map(SeenRoute::read).next();
@@ -145,13 +142,9 @@ impl HostSide {
 }
 
 /// The link of this name, where the socket is.
-pub(super) fn find(
-    socket: &Socket,
-    runtime: &Runtime,
-    name: &str,
-) -> Result<Option<Link>, NetError> {
+pub(super) fn find(socket: &Socket, name: &str) -> Result<Option<Link>, NetError> {
     let request = find_request(name.to_owned(), link::by_name(name));
-    match socket.demand(runtime, vec![request]) {
+    match socket.demand(vec![request]) {
         Ok(answers) => Ok(answers.iter().flatten().find_map(Link::read)),
         Err(NetError::Kernel {
             source: Errno::ENODEV,

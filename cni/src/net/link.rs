@@ -3,12 +3,12 @@
 use std::os::fd::RawFd;
 
 use ep_builder::endpoint::MacAddr;
+use netlink_packet_core::{DefaultNla, NLA_F_NESTED};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
     AfSpecInet, AfSpecInet6, AfSpecUnspec, In6AddrGenMode, InfoData, InfoKind, InfoVeth,
     LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkMessage,
 };
-use rtnetlink::packet_core::{DefaultNla, NLA_F_NESTED};
 
 use super::pair::PairSpec;
 use crate::names::{HOST_PREFIX, MARK};

@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 
+use ep_builder::endpoint::{Bandwidth, Limit};
 use ipnet::IpNet;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::AddressAttribute;
@@ -13,6 +14,8 @@ use super::error::NetError;
 use super::link::{Link, Owner};
 use super::plan::{Plan, PodRoute};
 use super::route::{self, SeenRoute};
+use super::shaping::{self, Queue};
+use super::socket::Socket;
 use super::wire::Wire;
 use crate::names::Attachment;
 
@@ -29,6 +32,15 @@ pub(crate) struct Observed {
     pub(crate) routes: Vec<SeenRoute>,
     /// Which link the host takes to each of the plan's addresses.
     pub(crate) ways: Vec<Option<u32>>,
+    /// The queues of both, where they are to have a limit.
+    pub(crate) queues: Queues,
+}
+
+/// The queues of a pair's ends.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Queues {
+    host: Option<Queue>,
+    pod: Option<Queue>,
 }
 
 /// Something that is not as it was made.
@@ -78,23 +90,40 @@ pub(crate) enum Difference {
         /// The host end's name.
         link: String,
     },
+    /// A limit is gone, or another one is in its place.
+    #[error("the link {link} is not limited to {limit}: it has {}", Has(found.as_ref()))]
+    OtherQueue {
+        /// The link.
+        link: String,
+        /// The limit.
+        limit: Limit,
+        /// What is there.
+        found: Option<Queue>,
+    },
 }
 
 impl Wire<'_> {
-    /// Looks at everything that an ADD with this plan made.
+    /// Looks at everything that an ADD with this plan and these limits made.
     pub(crate) fn observe(
         &self,
         attachment: &Attachment,
         plan: &Plan,
+        bandwidth: &Bandwidth,
     ) -> Result<Observed, NetError> {
         let name = attachment.ifname.as_str();
         let pod = self.pod_link(name)?;
-        let (socket, runtime) = (self.pod()?, self.runtime());
-        let addresses = socket.list(runtime, &route::list_addresses(name))?;
-        let routes = socket.list(runtime, &route::list_routes(name))?;
+        let socket = self.pod()?;
+        let addresses = socket.list(&route::list_addresses(name))?;
+        let routes = socket.list(&route::list_routes(name))?;
         let index = pod.as_ref().map(|link| link.index);
+        let host = self.host().find(&attachment.host_name())?;
+        let queues = Queues {
+            host: queue(&self.host().socket, host.as_ref(), bandwidth.ingress)?,
+            pod: queue(socket, pod.as_ref(), bandwidth.egress)?,
+        };
         Ok(Observed {
-            host: self.host().find(&attachment.host_name())?,
+            host,
+            queues,
             addresses: addresses
                 .iter()
                 .filter_map(|message| address_on(message, index?))
@@ -104,6 +133,19 @@ impl Wire<'_> {
             pod,
         })
     }
+}
+
+/// The queue of a link that is to have a limit.
+fn queue(
+    socket: &Socket,
+    link: Option<&Link>,
+    limit: Option<Limit>,
+) -> Result<Option<Queue>, NetError> {
+    let Some((link, _)) = link.zip(limit) else {
+        return Ok(None);
+    };
+    let answers = socket.demand(vec![shaping::look(link)])?;
+    Ok(answers.iter().flatten().find_map(Queue::read))
 }
 
 fn address_on(message: &RouteNetlinkMessage, index: u32) -> Option<IpAddr> {
@@ -126,10 +168,11 @@ fn address_on(message: &RouteNetlinkMessage, index: u32) -> Option<IpAddr> {
     })
 }
 
-/// The first thing that is not as an ADD with this plan made it.
+/// The first thing that is not as an ADD with this plan and these limits made it.
 pub(crate) fn first_difference(
     attachment: &Attachment,
     plan: &Plan,
+    bandwidth: &Bandwidth,
     observed: &Observed,
 ) -> Option<Difference> {
     let (host_name, pod_name) = (attachment.host_name(), attachment.ifname.as_str());
@@ -157,6 +200,8 @@ pub(crate) fn first_difference(
     missing_address(plan, pod, observed)
         .or_else(|| missing_route(plan, pod, observed))
         .or_else(|| other_way(plan, host, observed))
+        .or_else(|| other_queue(host, bandwidth.ingress, observed.queues.host.as_ref()))
+        .or_else(|| other_queue(pod, bandwidth.egress, observed.queues.pod.as_ref()))
 }
 
 fn missing_address(plan: &Plan, pod: &Link, observed: &Observed) -> Option<Difference> {
@@ -190,6 +235,30 @@ fn other_way(plan: &Plan, host: &Link, observed: &Observed) -> Option<Difference
         address: *address,
         link: host.name.clone(),
     })
+}
+
+fn other_queue(link: &Link, limit: Option<Limit>, found: Option<&Queue>) -> Option<Difference> {
+    let limit = limit?;
+    if found.is_some_and(|queue| queue.keeps(limit)) {
+        return None;
+    }
+    Some(Difference::OtherQueue {
+        link: link.name.clone(),
+        limit,
+        found: found.cloned(),
+    })
+}
+
+/// What a link has in the place of its queue.
+struct Has<'a>(Option<&'a Queue>);
+
+impl std::fmt::Display for Has<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(queue) => queue.fmt(f),
+            None => f.write_str("no queue"),
+        }
+    }
 }
 
 /// The gateway of a route that has one.

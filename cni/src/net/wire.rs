@@ -8,8 +8,9 @@ use std::cell::OnceCell;
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::Path;
 
+use ep_builder::endpoint::{Bandwidth, Limit};
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL};
 use nix::errno::Errno;
-use rtnetlink::packet_core::{NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL};
 
 use super::error::{NetError, Place, Task};
 use super::host::{HostSide, find, find_request};
@@ -19,6 +20,7 @@ use super::pair::{Pair, PairSpec};
 use super::plan::Plan;
 use super::route;
 use super::settings::{self, ROOT};
+use super::shaping;
 use super::socket::{Request, Socket};
 
 /// Sockets on the host and in one pod.
@@ -45,7 +47,7 @@ impl<'a> Wire<'a> {
 
     /// The link of this name in the pod.
     pub(crate) fn pod_link(&self, name: &str) -> Result<Option<Link>, NetError> {
-        find(self.pod()?, &self.host.runtime, name)
+        find(self.pod()?, name)
     }
 
     /// Makes the pair, down on both ends, with the owner's mark on the host end.
@@ -58,7 +60,7 @@ impl<'a> Wire<'a> {
             message: link::pair(spec, self.netns.as_fd().as_raw_fd()),
         };
         let socket = &self.host.socket;
-        let made = socket.demand(&self.host.runtime, vec![request]);
+        let made = socket.demand(vec![request]);
         let made = made.map_err(|error| self.whose_name(spec, error))?;
         let host = match made.iter().flatten().find_map(Link::read) {
             Some(link) => Some(link),
@@ -79,7 +81,7 @@ impl<'a> Wire<'a> {
             flags: 0,
             message: link::mark(host_ifindex, spec.alias, is_silent),
         };
-        socket.demand(&self.host.runtime, vec![request])?;
+        socket.demand(vec![request])?;
         Ok(Pair {
             host_name: spec.host_name.to_owned(),
             host_ifindex,
@@ -88,22 +90,28 @@ impl<'a> Wire<'a> {
         })
     }
 
-    /// Sets the pair up, with the pod's addresses and the routes on both sides.
+    /// Sets the pair up, with the pod's addresses and the routes on both sides, and with the limits of its rates
+    /// before that: no packet passes that they do not count.
     ///
     /// The host end first: the pod end finds its carrier then, and IPv6 needs no second turn.
-    pub(crate) fn bring_up(&self, pair: &Pair, plan: &Plan) -> Result<(), NetError> {
+    pub(crate) fn bring_up(
+        &self,
+        pair: &Pair,
+        plan: &Plan,
+        bandwidth: &Bandwidth,
+    ) -> Result<(), NetError> {
         let root = Path::new(ROOT);
         let settings = settings::of_pod(&pair.pod_name, plan.has_ipv6());
         self.visit(|| settings::apply(root, &settings))?;
         settings::forward(root, plan.has_ipv4(), plan.has_ipv6())?;
         let settings = settings::of_host_end(&pair.host_name, plan.has_ipv6());
         settings::apply(root, &settings)?;
-        let runtime = &self.host.runtime;
         self.host
             .socket
-            .demand(runtime, host_requests(pair, plan))?;
-        let answers = self.pod()?.ask(runtime, pod_requests(pair, plan))?;
-        let offers = pod_offers(plan);
+            .demand(host_requests(pair, plan, bandwidth.ingress))?;
+        let requests = pod_requests(pair, plan, bandwidth.egress);
+        let offers = pod_offers(plan, requests.len());
+        let answers = self.pod()?.ask(requests)?;
         for (answer, is_offer) in answers.into_iter().zip(offers) {
             match answer {
                 Err(NetError::Kernel {
@@ -130,12 +138,17 @@ impl<'a> Wire<'a> {
         }
     }
 
+    /// Does something in the pod's namespace.
+    pub(crate) fn within<T>(&self, work: impl FnOnce() -> T) -> Result<T, NetError> {
+        self.netns.within(work)
+    }
+
     /// Visits the pod: opens the socket there, if it is not open, and does something more.
     fn visit(&self, work: impl FnOnce() -> Result<(), NetError>) -> Result<&Socket, NetError> {
         let opened = self.netns.within(|| -> Result<Option<Socket>, NetError> {
             work()?;
             let is_open = self.pod.get().is_some();
-            let open = || Socket::open(&self.host.runtime, Place::Pod);
+            let open = || Socket::open(Place::Pod);
             (!is_open).then(open).transpose()
         })??;
         let Some(socket) = opened else {
@@ -167,14 +180,9 @@ impl<'a> Wire<'a> {
             Err(other) => other,
         }
     }
-
-    /// The runtime of both sockets.
-    pub(super) fn runtime(&self) -> &tokio::runtime::Runtime {
-        &self.host.runtime
-    }
 }
 
-fn host_requests(pair: &Pair, plan: &Plan) -> Vec<Request> {
+fn host_requests(pair: &Pair, plan: &Plan, limit: Option<Limit>) -> Vec<Request> {
     let (link, index) = (pair.host_name.as_str(), pair.host_ifindex);
     let up = Request {
         task: Task::RaiseLink,
@@ -186,10 +194,11 @@ fn host_requests(pair: &Pair, plan: &Plan) -> Vec<Request> {
         .addresses
         .iter()
         .map(|address| route::add_host_route(link, index, *address));
-    std::iter::once(up).chain(routes).collect()
+    let limit = limit.map(|limit| shaping::bound(link, index, limit));
+    limit.into_iter().chain([up]).chain(routes).collect()
 }
 
-fn pod_requests(pair: &Pair, plan: &Plan) -> Vec<Request> {
+fn pod_requests(pair: &Pair, plan: &Plan, limit: Option<Limit>) -> Vec<Request> {
     let (link, index) = (pair.pod_name.as_str(), pair.pod_ifindex);
     let up = Request {
         task: Task::RaiseLink,
@@ -205,12 +214,14 @@ fn pod_requests(pair: &Pair, plan: &Plan) -> Vec<Request> {
         .routes
         .iter()
         .map(|planned| route::add_pod_route(link, index, planned));
-    std::iter::once(up).chain(addresses).chain(routes).collect()
+    let limit = limit.map(|limit| shaping::bound(link, index, limit));
+    let first = limit.into_iter().chain([up]);
+    first.chain(addresses).chain(routes).collect()
 }
 
-/// Which of [`pod_requests`] may find their work done.
-fn pod_offers(plan: &Plan) -> impl Iterator<Item = bool> + use<'_> {
-    let firm = std::iter::repeat_n(false, 1 + plan.addresses.len());
+/// Which of so many [`pod_requests`], whose last ones are routes, may find their work done.
+fn pod_offers(plan: &Plan, requests: usize) -> impl Iterator<Item = bool> + use<'_> {
+    let firm = std::iter::repeat_n(false, requests.saturating_sub(plan.routes.len()));
     firm.chain(plan.routes.iter().map(|planned| planned.is_offer))
 }
 

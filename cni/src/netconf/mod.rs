@@ -2,6 +2,7 @@
 //!
 //! Each command reads what it uses and nothing else: a key that only ADD needs cannot make DEL fail.
 
+pub(crate) mod mappings;
 mod ports;
 mod raw;
 pub(crate) mod runtime;

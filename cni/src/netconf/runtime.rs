@@ -1,15 +1,18 @@
 //! `runtimeConfig`: what the runtime asks for this pod, in the spellings of every runtime.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use serde_json::Value;
 
+use super::mappings::{PortMapping, port_mappings};
 use crate::document::{Fault, Object, Placed, list, text};
 use crate::result::Dns;
 
 /// The key of the pod's annotations, which containerd and CRI-O agree on.
 const ANNOTATIONS: &str = "io.kubernetes.cri.pod-annotations";
+
+/// The kernel counts octets.
+const OCTET: u64 = 8;
 
 /// What the runtime asks for this pod. Addresses and the MAC are in [`super::Wishes`].
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -30,30 +33,6 @@ pub(crate) struct RuntimeConfig {
     pub(crate) cgroup_path: Option<String>,
     /// The pod's annotations.
     pub(crate) annotations: BTreeMap<String, String>,
-}
-
-/// A port of the host that leads to the pod.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct PortMapping {
-    /// The host's.
-    pub(crate) host_port: u16,
-    /// The pod's.
-    pub(crate) container_port: u16,
-    /// Of which protocol.
-    pub(crate) protocol: Protocol,
-    /// The host's address; none means any.
-    pub(crate) host_ip: Option<IpAddr>,
-}
-
-/// A protocol with ports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Protocol {
-    /// TCP, and what is meant where none is named.
-    Tcp,
-    /// UDP.
-    Udp,
-    /// SCTP.
-    Sctp,
 }
 
 /// A bound of one direction.
@@ -82,56 +61,21 @@ impl RuntimeConfig {
     }
 }
 
-fn port_mappings(object: &mut Object) -> Result<Vec<PortMapping>, Fault> {
-    let entries = object.list("portMappings")?.into_iter();
-    let mappings = entries.map(|entry| port_mapping(Object::new(entry)?));
-    mappings.filter_map(Result::transpose).collect()
-}
-
-/// A mapping; one of no port of the host maps nothing.
-fn port_mapping(mut object: Object) -> Result<Option<PortMapping>, Fault> {
-    let host_port = object.number("hostPort")?.unwrap_or(0);
-    if host_port == 0 {
-        return Ok(None);
-    }
-    let place = object.place("containerPort");
-    let container_port = object.number("containerPort")?.unwrap_or(0);
-    if container_port == 0 {
-        return Err(Fault::value(
-            &place,
-            container_port,
-            "a port of the pod is needed",
-        ));
-    }
-    Ok(Some(PortMapping {
-        host_port,
-        container_port,
-        protocol: protocol(&mut object)?,
-        host_ip: object.parsed("hostIP", "it must be an IP address")?,
-    }))
-}
-
-fn protocol(object: &mut Object) -> Result<Protocol, Fault> {
-    let name = object.text("protocol")?.unwrap_or_default();
-    match name.to_ascii_lowercase().as_str() {
-        "" | "tcp" => Ok(Protocol::Tcp),
-        "udp" => Ok(Protocol::Udp),
-        "sctp" => Ok(Protocol::Sctp),
-        _ => {
-            let place = object.place("protocol");
-            let shown = format_args!("{name:?}");
-            Err(Fault::value(&place, shown, "it must be tcp, udp or sctp"))
-        }
-    }
-}
-
 /// A limit. A rate of 0 is no limit; for "no bound of the burst" containerd sends the largest number of 32
 /// bits and CRI-O eight times it.
-fn limit(object: &mut Object, rate: &str, burst: &str) -> Result<Option<Limit>, Fault> {
-    let rate = object.number(rate)?.filter(|rate| *rate > 0);
-    let burst = object.number(burst)?;
+fn limit(object: &mut Object, rate_key: &str, burst_key: &str) -> Result<Option<Limit>, Fault> {
+    let rate: u64 = object.number(rate_key)?.unwrap_or(0);
+    let burst = object.number(burst_key)?;
     let burst = burst.filter(|bits| *bits > 0 && *bits < u64::from(u32::MAX));
-    Ok(rate.map(|rate| Limit { rate, burst }))
+    if let (0, Some(bits)) = (rate, burst) {
+        let rule = format!("a burst says nothing without {rate_key}");
+        return Err(Fault::value(&object.place(burst_key), bits, rule));
+    }
+    if (1..OCTET).contains(&rate) {
+        let rule = "it is in bits a second, and 8 are the least";
+        return Err(Fault::value(&object.place(rate_key), rate, rule));
+    }
+    Ok((rate > 0).then_some(Limit { rate, burst }))
 }
 
 /// The names here are not those of the `dns` of a result.

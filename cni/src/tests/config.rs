@@ -4,7 +4,8 @@ use serde_json::json;
 
 use super::*;
 use crate::netconf::Valid;
-use crate::netconf::runtime::{Limit, PortMapping, Protocol};
+use crate::netconf::mappings::{PortMapping, Protocol};
+use crate::netconf::runtime::Limit;
 use crate::result::Outcome;
 
 #[track_caller]
@@ -212,6 +213,9 @@ const REFUSED: &[(&str, u32, &str)] = &[
     (r#""runtimeConfig":{"ips":[null,"1.1.1.1/33"]}"#, 7, "runtimeConfig.ips[1]"),
     (r#""runtimeConfig":{"mac":"00"}"#, 7, "runtimeConfig.mac"),
     (r#""runtimeConfig":{"bandwidth":{"ingressRate":-1}}"#, 7, "runtimeConfig.bandwidth.ingressRate"),
+    (r#""runtimeConfig":{"bandwidth":{"egressRate":7}}"#, 7, "runtimeConfig.bandwidth.egressRate is 7: it is in bits"),
+    (r#""runtimeConfig":{"bandwidth":{"egressRate":"1M"}}"#, 6, "runtimeConfig.bandwidth.egressRate"),
+    (r#""runtimeConfig":{"bandwidth":{"ingressBurst":8000,"egressRate":8}}"#, 7, "ingressBurst is 8000: a burst says nothing without ingressRate"),
     (r#""runtimeConfig":{"portMappings":[{"hostPort":65536}]}"#, 7, "runtimeConfig.portMappings[0].hostPort"),
     (r#""runtimeConfig":{"portMappings":[{"hostPort":1}]}"#, 7, "portMappings[0].containerPort"),
     (r#""runtimeConfig":{"portMappings":[{"hostPort":1,"containerPort":1,"protocol":"icmp"}]}"#, 7, "[0].protocol"),

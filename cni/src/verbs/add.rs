@@ -5,9 +5,11 @@ use std::path::Path;
 
 use ep_builder::beside::beside;
 use ep_builder::builder::{Builder, Obtained};
-use ep_builder::endpoint::{Endpoint, EndpointId, Labels, NetworkIds};
+use ep_builder::endpoint::{Bandwidth, Endpoint, EndpointId, Labels, NetworkIds};
 use ep_builder::identity::Identities;
 use ep_builder::lifecycle::{Endpoints, Ready};
+use ep_builder::node::Ensured;
+use ep_builder::sock::NetnsCookie;
 use ep_builder::state::Claim;
 use ep_builder::timeline::Timeline;
 
@@ -15,11 +17,12 @@ use super::addresses::Addresses;
 use super::mac::{self, End, Macs};
 use super::node::Node;
 use super::teardown::tear_down;
-use super::{answer, failures, labels};
+use super::{answer, bandwidth, failures, host, labels, ports};
 use crate::attachments::{Found, Note, Stage, Wired};
 use crate::error::{Error, Failure, Kind};
 use crate::log::CallLog;
 use crate::net::{Netns, Owner, Pair, PairSpec, Plan, Wire};
+use crate::netconf::NetConf;
 use crate::reply::Reply;
 use crate::request::{Add, Environment};
 use crate::result::Outcome;
@@ -32,7 +35,15 @@ struct Wiring<'a> {
     addresses: Addresses<'a>,
     wire: Wire<'a>,
     mtu: u32,
+    bandwidth: Bandwidth,
     has_addresses: Cell<bool>,
+}
+
+/// What is there before anything of the pod is.
+struct Means {
+    template: Obtained,
+    /// The node's own part, where the pod needs it.
+    ensured: Option<Ensured>,
 }
 
 /// Who the endpoint is. Dropped, it gives its id back.
@@ -65,27 +76,32 @@ pub(crate) fn add(
     let mut aside = Timeline::default();
     // Compiling comes before anything is made: an error of it leaves no link, no address and no note.
     let (found, wiring) = beside(
-        || find_template(&node, &mut aside),
+        || find_means(&node, &request.conf, &mut aside),
         || Wiring::begin(request, environment, &node, &netns, log),
     );
     log.timeline.join(aside, "template");
     let wiring = wiring?;
-    let (builder, template) = found?;
+    let (builder, means) = found?;
     let endpoints = Endpoints::new(&builder, &node.store);
     wiring.note(Stage::Begun)?;
     wiring
-        .wire_up(&endpoints, template, log)
+        .wire_up(&endpoints, means, log)
         .or_else(|error| wiring.undo(error, log))
 }
 
-/// The template for the pods of this node, with what can make one.
-fn find_template(node: &Node, timeline: &mut Timeline) -> Result<(Builder, Obtained), Failure> {
+/// What a pod is wired with, and the node as it needs it; with what can make more of it.
+fn find_means(
+    node: &Node,
+    conf: &NetConf,
+    timeline: &mut Timeline,
+) -> Result<(Builder, Means), Failure> {
     let builder = node.builder()?;
     timeline.mark("sources");
     let options = &node.settings.endpoint.options;
     let template = Endpoints::new(&builder, &node.store).template(options, timeline);
     let template = template.map_err(failures::lifecycle("get the datapath's template"))?;
-    Ok((builder, template))
+    let ensured = host::ensure(&builder, conf, timeline)?;
+    Ok((builder, Means { template, ensured }))
 }
 
 fn mtu(request: &Add, wire: &Wire<'_>) -> Result<u32, Failure> {
@@ -108,11 +124,13 @@ impl<'a> Wiring<'a> {
         log: &mut CallLog,
     ) -> Result<Self, Error> {
         let wire = Wire::open(netns).map_err(failures::net("wire the pod"))?;
+        let mtu = mtu(request, &wire)?;
         let wiring = Self {
             request,
             node,
             addresses: Addresses::for_pod(node, request, environment),
-            mtu: mtu(request, &wire)?,
+            mtu,
+            bandwidth: bandwidth::decided(&request.conf.runtime, mtu, log),
             wire,
             has_addresses: Cell::new(false),
         };
@@ -179,14 +197,15 @@ impl<'a> Wiring<'a> {
     fn wire_up(
         &self,
         endpoints: &Endpoints<'_>,
-        template: Obtained,
+        means: Means,
         log: &mut CallLog,
     ) -> Result<Reply, Error> {
         let named = self.name(endpoints)?;
         log.timeline.mark("claim");
-        let (ready, made) = self.prepare_beside(endpoints, template, &named, log);
+        let (ready, made) = self.prepare_beside(endpoints, means.template, &named, log);
         let (planned, pair) = made?;
         let ready = ready?;
+        host::join(self.node, means.ensured.as_ref(), &planned.outcome, log)?;
         let endpoint = self.endpoint(&named, &planned, &pair)?;
         let attached = endpoints.attach_first(named.claim, ready, &endpoint, &mut log.timeline);
         let attached = attached.map_err(failures::lifecycle("attach the pod's programs"))?;
@@ -194,9 +213,11 @@ impl<'a> Wiring<'a> {
             .notices
             .into_iter()
             .for_each(|notice| log.notice(notice));
+        self.know_namespace(endpoints, endpoint.id)?;
+        open_ports(endpoints, &endpoint, log)?;
         // Only now: no packet passes before there is a program to judge it.
         self.wire
-            .bring_up(&pair, &planned.plan)
+            .bring_up(&pair, &planned.plan, &self.bandwidth)
             .map_err(failures::net("bring the pod's link up"))?;
         log.timeline.mark("up");
         self.note(Stage::Wired(Wired {
@@ -308,12 +329,28 @@ impl<'a> Wiring<'a> {
             labels: named.labels.clone(),
             options: self.node.settings.endpoint.options.clone(),
             verdict_log_filter: 0,
+            masquerade: request.conf.ip_masq,
+            host_ports: ports::host_ports(
+                &request.conf.runtime.port_mappings,
+                &planned.plan.addresses,
+            )?,
             pod: labels::pod(&request.arguments),
+            bandwidth: self.bandwidth,
             network: NetworkIds {
                 network_id: attachment.network.to_string(),
                 attachment_id: String::new(),
             },
         })
+    }
+
+    /// The pod's sockets are to reach host ports, also those that come after it.
+    fn know_namespace(&self, endpoints: &Endpoints<'_>, id: EndpointId) -> Result<(), Failure> {
+        const WHAT: &str = "tell whose the pod's network namespace is";
+        let cookie = self.wire.within(NetnsCookie::here);
+        let cookie = cookie.map_err(failures::net(WHAT))?;
+        let cookie = cookie.map_err(|error| failures::sockets(WHAT, error))?;
+        let known = endpoints.know_namespace(id, cookie);
+        known.map_err(failures::lifecycle(WHAT))
     }
 
     fn undo(&self, error: Error, log: &mut CallLog) -> Result<Reply, Error> {
@@ -336,4 +373,20 @@ impl<'a> Wiring<'a> {
                 .into()),
         }
     }
+}
+
+/// Behind the programs, which are what packets to a port of the node meet.
+fn open_ports(
+    endpoints: &Endpoints<'_>,
+    endpoint: &Endpoint,
+    log: &mut CallLog,
+) -> Result<(), Failure> {
+    if endpoint.host_ports.is_empty() {
+        return Ok(());
+    }
+    let opened = endpoints.open_host_ports(endpoint);
+    opened.map_err(failures::lifecycle("open the pod's ports of the node"))?;
+    ports::tell_of_listeners(&endpoint.host_ports, log);
+    log.timeline.mark("ports");
+    Ok(())
 }

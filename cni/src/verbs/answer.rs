@@ -19,33 +19,6 @@ pub(super) fn refuse_unsupported(conf: &NetConf) -> Result<(), Failure> {
         )
         .advice("make it the first plugin of the list; others may follow it"));
     }
-    let unsupported = |what: String, advice: &str| {
-        Err(
-            Failure::new(Kind::Unsupported, format!("cannot do what {what} asks for"))
-                .advice(advice),
-        )
-    };
-    if conf.ip_masq {
-        return unsupported(
-            "ipMasq = true".to_owned(),
-            "set it to false; packets leave the node with the pod's address, or as the host's own rules say",
-        );
-    }
-    if let Some(mapping) = conf.runtime.port_mappings.first() {
-        return unsupported(
-            format!(
-                "runtimeConfig.portMappings, host port {},",
-                mapping.host_port
-            ),
-            "take portMappings out of weir-cni's capabilities, and let the plugin portmap follow it with that capability",
-        );
-    }
-    if conf.runtime.ingress.is_some() || conf.runtime.egress.is_some() {
-        return unsupported(
-            "runtimeConfig.bandwidth".to_owned(),
-            "take bandwidth out of weir-cni's capabilities, let the plugin bandwidth follow it with that capability, and set attach = \"tcx\" in weir.toml",
-        );
-    }
     Ok(())
 }
 

@@ -6,11 +6,12 @@
 use std::net::IpAddr;
 use std::path::Path;
 
+use ep_builder::endpoint::Endpoint;
 use ep_builder::lifecycle::first_fault;
 
 use super::addresses::{Addresses, Patience};
-use super::failures;
 use super::node::Node;
+use super::{failures, host};
 use crate::attachments::{Found, Note, Stage, Wired};
 use crate::error::{Error, Failure, Kind};
 use crate::log::CallLog;
@@ -35,9 +36,11 @@ pub(crate) fn check(
     let wired = wired(&node, request)?;
     let made = made(&wired)?;
     same_addresses(request, &wired.addresses)?;
-    links(request, &made)?;
+    let endpoint = endpoint(&node, &wired)?;
+    links(request, &made, &endpoint)?;
     log.timeline.mark("links");
-    datapath(&node, &wired)?;
+    datapath(&node, &endpoint)?;
+    host::check(&node, &endpoint)?;
     log.timeline.mark("datapath");
     Addresses::new(&node, conf, &request.path, environment, Patience::Long)
         .check(attachment, &wired.addresses)?;
@@ -97,7 +100,7 @@ fn same_addresses(request: &Check, ours: &[IpAddr]) -> Result<(), Failure> {
     }
 }
 
-fn links(request: &Check, made: &Outcome) -> Result<(), Failure> {
+fn links(request: &Check, made: &Outcome, endpoint: &Endpoint) -> Result<(), Failure> {
     let netns = Netns::open(Path::new(&request.netns), true);
     let netns = netns.map_err(failures::net("look at the pod's network namespace"))?;
     let mtu = made
@@ -107,9 +110,10 @@ fn links(request: &Check, made: &Outcome) -> Result<(), Failure> {
         .unwrap_or(u32::MAX);
     let plan = Plan::new(made, mtu).map_err(failures::plan)?;
     let wire = Wire::open(&netns).map_err(failures::net("look at the pod's links"))?;
-    let observed = wire.observe(&request.attachment, &plan);
+    let (attachment, bandwidth) = (&request.attachment, &endpoint.bandwidth);
+    let observed = wire.observe(attachment, &plan, bandwidth);
     let observed = observed.map_err(failures::net("look at the pod's links"))?;
-    match first_difference(&request.attachment, &plan, &observed) {
+    match first_difference(attachment, &plan, bandwidth, &observed) {
         None => Ok(()),
         Some(difference) => {
             Err(differs("the pod's interface is not as it was made").source(difference))
@@ -117,18 +121,20 @@ fn links(request: &Check, made: &Outcome) -> Result<(), Failure> {
     }
 }
 
-fn datapath(node: &Node, wired: &Wired) -> Result<(), Failure> {
-    let record = node.store.read(wired.endpoint);
-    let record = record
-        .map_err(failures::state("read the endpoint's record"))?
-        .record;
-    let fault = first_fault(&node.settings, &record.endpoint);
+fn endpoint(node: &Node, wired: &Wired) -> Result<Endpoint, Failure> {
+    let loaded = node.store.read(wired.endpoint);
+    let loaded = loaded.map_err(failures::state("read the endpoint's record"))?;
+    Ok(loaded.record.endpoint)
+}
+
+fn datapath(node: &Node, endpoint: &Endpoint) -> Result<(), Failure> {
+    let fault = first_fault(&node.settings, endpoint);
     match fault.map_err(failures::lifecycle(
         "look at the endpoint's programs and maps",
     ))? {
         None => Ok(()),
         Some(fault) => {
-            let what = format!("endpoint {} is not as it was attached", wired.endpoint);
+            let what = format!("endpoint {} is not as it was attached", endpoint.id);
             Err(differs(what).source(fault))
         }
     }

@@ -5,12 +5,14 @@ use std::error::Error;
 use ep_builder::cache::CacheError;
 use ep_builder::error::Error as BuildError;
 use ep_builder::identity::IdentityError;
-use ep_builder::lifecycle::LifecycleError;
+use ep_builder::lifecycle::{HostPortError, LifecycleError};
 use ep_builder::load::LoadError;
 use ep_builder::lock::LockError;
 use ep_builder::maps::MapsError;
+use ep_builder::node::NodeError;
 use ep_builder::policy::EnforceError;
 use ep_builder::settings::SettingsError;
+use ep_builder::sock::SockError;
 use ep_builder::state::StateError;
 
 use crate::attachments::AttachmentsError;
@@ -96,6 +98,8 @@ pub(super) fn lifecycle(attempted: &'static str) -> impl Fn(LifecycleError) -> F
         LifecycleError::Load(error) => load(attempted, error),
         LifecycleError::Maps(error) => maps(attempted, error),
         LifecycleError::Policy(error) => policy(attempted, *error),
+        LifecycleError::HostPort(error) => host_port(attempted, error),
+        LifecycleError::Sockets(error) => sockets(attempted, error),
         LifecycleError::Taken { .. }
         | LifecycleError::Haunted { .. }
         | LifecycleError::Labels(_) => {
@@ -110,6 +114,45 @@ fn policy(attempted: &str, error: EnforceError) -> Failure {
         error if error.is_busy() => Kind::TryAgain,
         EnforceError::Store(_) | EnforceError::State(_) | EnforceError::Identity(_) => Kind::Io,
         _ => Kind::Refused,
+    };
+    told(kind, format!("cannot {attempted}"), error.advice(), error)
+}
+
+/// Which network namespace is whose.
+pub(super) fn sockets(attempted: &str, error: SockError) -> Failure {
+    match error {
+        SockError::Map(error) => load(attempted, error),
+        error => told(
+            Kind::Refused,
+            format!("cannot {attempted}"),
+            error.advice(),
+            error,
+        ),
+    }
+}
+
+/// The node's own part.
+pub(super) fn node(attempted: &'static str) -> impl Fn(NodeError) -> Failure {
+    move |error| {
+        let kind = match &error {
+            error if error.is_busy() => Kind::TryAgain,
+            NodeError::File(_) | NodeError::Locked(_) => Kind::Io,
+            NodeError::Foreign { .. } | NodeError::OtherSet { .. } => Kind::InterfaceExists,
+            _ => Kind::Refused,
+        };
+        match error {
+            NodeError::Load(error) => load(attempted, error),
+            error => told(kind, format!("cannot {attempted}"), error.advice(), error),
+        }
+    }
+}
+
+/// A port of the node.
+fn host_port(attempted: &str, error: HostPortError) -> Failure {
+    let kind = match &error {
+        HostPortError::Taken { .. } => Kind::PortTaken,
+        HostPortError::Locked(LockError::Busy { .. }) => Kind::TryAgain,
+        HostPortError::Locked(LockError::File(_)) => Kind::Io,
     };
     told(kind, format!("cannot {attempted}"), error.advice(), error)
 }

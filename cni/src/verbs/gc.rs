@@ -213,12 +213,12 @@ fn collect(
             .err(),
     );
     let removal = Removal::new(&node.settings, &node.store);
-    let orphans = removal.remove_orphans();
-    failed.extend(
-        orphans
-            .map_err(failures::lifecycle("remove lost endpoints"))
-            .err(),
-    );
+    let orphans = removal.remove_orphans().map(drop);
+    let ports = removal.close_lost_host_ports().map(drop);
+    failed.extend([orphans, ports].into_iter().filter_map(|removed| {
+        let removed = removed.map_err(failures::lifecycle("remove lost endpoints"));
+        removed.err()
+    }));
     failed.extend(
         node.attachments
             .sweep()

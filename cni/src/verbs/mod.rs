@@ -6,13 +6,16 @@
 mod add;
 mod addresses;
 mod answer;
+mod bandwidth;
 mod check;
 mod del;
 mod failures;
 mod gc;
+mod host;
 mod labels;
 mod mac;
 mod node;
+mod ports;
 mod rights;
 mod status;
 mod teardown;

@@ -3,9 +3,9 @@
 use ep_builder::lifecycle::Endpoints;
 
 use super::addresses::{Addresses, Patience};
-use super::failures;
 use super::node::Node;
 use super::rights;
+use super::{failures, host};
 use crate::error::{Error, Failure, Kind};
 use crate::log::CallLog;
 use crate::reply::Reply;
@@ -34,6 +34,7 @@ fn ready(
     rights::check().map_err(unavailable)?;
     let node = Node::open(conf.settings.as_deref(), log).map_err(unavailable)?;
     datapath(&node)?;
+    host::possible(&node, &request.conf).map_err(unavailable)?;
     log.timeline.mark("datapath");
     let addresses = Addresses::new(&node, conf, &request.path, environment, Patience::Least);
     addresses.status().map_err(unavailable)?;

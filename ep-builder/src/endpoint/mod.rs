@@ -1,5 +1,7 @@
 //! What is known of one attached interface: plain data, no file descriptors, no I/O.
 
+mod bandwidth;
+mod host_port;
 mod id;
 mod labels;
 mod mac;
@@ -9,10 +11,12 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
+pub use bandwidth::{Bandwidth, Limit};
+pub use host_port::HostPort;
 pub use id::{EndpointId, InvalidId};
 pub use labels::{Label, Labels};
 pub use mac::{InvalidMac, MacAddr};
-pub use values::{CONSTANTS, Constant, DefinedBy, EndpointValues};
+pub use values::{CONSTANTS, Constant, DefinedBy, HOST_CONSTANTS, Values};
 
 use crate::options::EndpointOptions;
 
@@ -55,12 +59,21 @@ pub struct Endpoint {
     /// Which directions report policy verdicts: bit 0 ingress, bit 1 egress; 0 reports both.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub verdict_log_filter: u32,
+    /// Whether it leaves the node with the node's address.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub masquerade: bool,
+    /// Ports of the node that lead to it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub host_ports: Vec<HostPort>,
     /// The pod, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod: Option<Pod>,
     /// The runtime's ids of the network and of this attachment, where it has them.
     #[serde(default, skip_serializing_if = "NetworkIds::is_empty")]
     pub network: NetworkIds,
+    /// How fast it may send and be sent to.
+    #[serde(default, skip_serializing_if = "Bandwidth::is_unlimited")]
+    pub bandwidth: Bandwidth,
 }
 
 /// The Kubernetes names of an endpoint.

@@ -11,7 +11,7 @@ use crate::attach::AttachMode;
 use crate::bpf::{BpfError, DetachedBpffs, Map, MapShape};
 use crate::btf::MapDefinition;
 use crate::endpoint::{Endpoint, EndpointId, MacAddr};
-use crate::load::{self, Datapath, Target};
+use crate::load::{self, Datapath, Owner, Target};
 use crate::maps::{
     Connection, Counters, Family, LocalEndpoint, MapName, Maps, Peer, Prefix, Tracked,
 };
@@ -256,7 +256,7 @@ impl Twin {
     ) -> Result<Self, ExplainError> {
         let id = endpoint.id;
         let target = Target {
-            id,
+            owner: Owner::Endpoint(id),
             device: endpoint.host_ifname.clone(),
             mode: AttachMode::default(),
             bpffs_dir: maps.folder().to_owned(),

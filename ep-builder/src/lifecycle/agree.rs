@@ -5,7 +5,7 @@ use super::LifecycleError;
 use crate::bpf::{Map, MapShape, Program, loaded_types};
 use crate::elf::CONSTANT_SECTION;
 use crate::endpoint::EndpointId;
-use crate::load::LoadError;
+use crate::load::{LoadError, Owner};
 use crate::maps::{Maps, MapsError};
 use crate::object::Loadable;
 
@@ -21,7 +21,7 @@ pub(super) fn agrees(maps: &Maps, id: EndpointId, object: &[u8]) -> Result<bool,
     };
     let wanted = Loadable::parse(object);
     let wanted = wanted.map_err(|source| LoadError::Object {
-        id: id.get(),
+        owner: Owner::Endpoint(id),
         source,
     })?;
     let running = Program::open_id(program).and_then(|program| program.info());

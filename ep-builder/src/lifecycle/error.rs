@@ -1,11 +1,13 @@
 //! Why an endpoint could not be changed.
 
+use super::host_ports::HostPortError;
 use super::labels::LabelError;
 use crate::endpoint::EndpointId;
 use crate::error::Error;
 use crate::load::LoadError;
 use crate::maps::MapsError;
 use crate::policy::EnforceError;
+use crate::sock::SockError;
 use crate::state::StateError;
 
 /// Why an endpoint was not attached, regenerated, rolled back or deleted. The variant names the stage.
@@ -49,6 +51,12 @@ pub enum LifecycleError {
     /// The policy of the endpoint.
     #[error(transparent)]
     Policy(Box<EnforceError>),
+    /// Its ports of the node.
+    #[error(transparent)]
+    HostPort(#[from] HostPortError),
+    /// Its network namespace, whose sockets reach host ports.
+    #[error(transparent)]
+    Sockets(#[from] SockError),
     /// Its labels.
     #[error(transparent)]
     Labels(#[from] LabelError),
@@ -75,6 +83,8 @@ impl LifecycleError {
     pub fn advice(&self) -> Option<&'static str> {
         match self {
             Self::Taken { .. } | Self::Haunted { .. } | Self::Labels(_) => None,
+            Self::HostPort(error) => error.advice(),
+            Self::Sockets(error) => error.advice(),
             Self::Build(error) => error.advice(),
             Self::State(error) => error.advice(),
             Self::Load(error) => error.advice(),

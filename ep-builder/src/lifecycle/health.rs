@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::Duration;
 
+use super::host_ports::first_difference;
 use super::introduce::addresses;
 use super::running::{Placed, Running};
 use super::{LifecycleError, target};
 use crate::attach::{AttachError, Hook, Occupant, Rtnl, Standing, Suspect, listed};
 use crate::endpoint::{Endpoint, EndpointId};
 use crate::load::{LoadError, Target};
-use crate::maps::{MapName, Maps, MapsError};
+use crate::maps::{Lead, MapName, Maps, MapsError, NodePort};
 use crate::settings::Settings;
 
 /// The first thing that is not as it was left.
@@ -97,6 +98,16 @@ pub enum Fault {
         /// Whose it is there.
         found: Option<u16>,
     },
+    /// An address that leaves the node in another way than it should.
+    #[error("{} says that {address} leaves the node with {} address, not with {}", map.display(), whose(!expected), whose(*expected))]
+    OtherWayOut {
+        /// The address.
+        address: IpAddr,
+        /// The map.
+        map: PathBuf,
+        /// Whether it is to be masqueraded.
+        expected: bool,
+    },
     /// An address with another identity.
     #[error("{} has {} for {address}, not identity {expected}", map.display(), found.map_or("nobody".to_owned(), |id| format!("identity {id}")))]
     OtherIdentity {
@@ -109,20 +120,50 @@ pub enum Fault {
         /// The endpoint's.
         expected: u32,
     },
+    /// A port of the node that leads elsewhere, or nowhere.
+    #[error("{} has {} for host port {port}, not endpoint {id}", map.display(), found.map_or("nobody".to_owned(), |lead| format!("{} of endpoint {}", lead.pod, lead.id)))]
+    HostPortElsewhere {
+        /// The endpoint.
+        id: EndpointId,
+        /// The port.
+        port: NodePort,
+        /// The map.
+        map: PathBuf,
+        /// Where it leads.
+        found: Option<Lead>,
+    },
+    /// The node has no host ports at all.
+    #[error("{} is gone, and endpoint {id} has host ports", map.display())]
+    NoHostPorts {
+        /// The endpoint.
+        id: EndpointId,
+        /// The map.
+        map: PathBuf,
+    },
 }
 
 impl Fault {
     /// Whether only entries of maps are wrong: then no program has to be touched.
     pub fn is_in_entries(&self) -> bool {
-        matches!(
-            self,
-            Self::NotIntroduced { .. } | Self::OtherIdentity { .. }
-        )
+        match self {
+            Self::NotIntroduced { .. } | Self::OtherIdentity { .. } | Self::OtherWayOut { .. } => {
+                true
+            }
+            Self::HostPortElsewhere { .. } => !self.is_left_alone(),
+            _ => false,
+        }
     }
 
     /// Whether it is somebody else's doing that is left alone: no regeneration changes it.
     pub fn is_left_alone(&self) -> bool {
-        matches!(self, Self::Preceded { .. })
+        match self {
+            Self::Preceded { .. } | Self::NoHostPorts { .. } => true,
+            // Another pod has the port now.
+            Self::HostPortElsewhere { id, found, .. } => {
+                found.is_some_and(|lead| lead.id != id.get())
+            }
+            _ => false,
+        }
     }
 
     /// What to do about it.
@@ -135,8 +176,22 @@ impl Fault {
             Self::Preceded { device, .. } => format!(
                 "whoever put it there knows what for; `tc filter show dev {device} ingress` (or egress) shows it, `tc filter del` removes it"
             ),
+            Self::NoHostPorts { .. } => format!(
+                "`weir node init` makes it, then `weir endpoint regenerate {id}` opens the ports"
+            ),
+            Self::HostPortElsewhere { .. } if self.is_left_alone() => {
+                "remove one of the two pods".to_owned()
+            }
             _ => format!("`weir endpoint regenerate {id}` puts it back"),
         }
+    }
+}
+
+fn whose(is_masqueraded: bool) -> &'static str {
+    if is_masqueraded {
+        "the node's"
+    } else {
+        "its own"
     }
 }
 
@@ -172,7 +227,7 @@ fn look(settings: &Settings, endpoint: &Endpoint) -> Result<Option<Fault>, Lifec
     let target = target(settings, endpoint.id, &endpoint.host_ifname);
     let maps = Maps::new(&target.bpffs_dir, &target.prefix);
     let mut places = Vec::new();
-    let on_device = on_device(&target, endpoint.host_ifindex, &mut places);
+    let on_device = on_device(&target, endpoint.id, endpoint.host_ifindex, &mut places);
     let preceded = match on_device.map_err(LoadError::from)? {
         Some(fault) if !fault.is_left_alone() => return Ok(Some(fault)),
         // Told only where nothing is wrong that can be put right.
@@ -202,6 +257,7 @@ fn missing_map(error: LifecycleError) -> Result<Option<Fault>, LifecycleError> {
 
 fn on_device(
     target: &Target,
+    id: EndpointId,
     expected: u32,
     places: &mut Vec<Placed>,
 ) -> Result<Option<Fault>, AttachError> {
@@ -213,14 +269,14 @@ fn on_device(
     };
     if device.index != expected {
         return Ok(Some(Fault::OtherDevice {
-            id: target.id,
+            id,
             name: device.name,
             found: device.index,
             expected,
         }));
     }
     let mut preceded = None;
-    for hook in Hook::ALL {
+    for hook in Hook::OF_ENDPOINT {
         let link = target.pins().link(hook);
         let standing = Standing::look(&mut rtnl, &device, hook, target.mode, &link)?;
         let name = device.name.clone();
@@ -287,7 +343,8 @@ fn in_maps(maps: &Maps, endpoint: &Endpoint) -> Result<Option<Fault>, LifecycleE
     let id = endpoint.id;
     let (endpoints, ipcache) = (maps.endpoints()?, maps.ipcache()?);
     for address in addresses(endpoint) {
-        let found = endpoints.get(address)?.map(|endpoint| endpoint.lxc_id);
+        let there = endpoints.get(address)?;
+        let found = there.map(|endpoint| endpoint.lxc_id);
         if found != Some(id.get()) {
             let map = maps.pin(MapName::Endpoints);
             return Ok(Some(Fault::NotIntroduced {
@@ -295,6 +352,14 @@ fn in_maps(maps: &Maps, endpoint: &Endpoint) -> Result<Option<Fault>, LifecycleE
                 address,
                 map,
                 found,
+            }));
+        }
+        let expected = endpoint.masquerade;
+        if there.is_some_and(|it| it.masquerade != expected) {
+            return Ok(Some(Fault::OtherWayOut {
+                address,
+                map: maps.pin(MapName::Endpoints),
+                expected,
             }));
         }
         let found = ipcache.get(address)?.map(|peer| peer.identity);
@@ -307,5 +372,18 @@ fn in_maps(maps: &Maps, endpoint: &Endpoint) -> Result<Option<Fault>, LifecycleE
             }));
         }
     }
-    Ok(None)
+    in_host_ports(maps, endpoint)
+}
+
+fn in_host_ports(maps: &Maps, endpoint: &Endpoint) -> Result<Option<Fault>, LifecycleError> {
+    let (id, map) = (endpoint.id, maps.pin(MapName::HostPorts));
+    Ok(match first_difference(maps, endpoint) {
+        Err(MapsError::Missing { .. }) => Some(Fault::NoHostPorts { id, map }),
+        difference => difference?.map(|(port, found)| Fault::HostPortElsewhere {
+            id,
+            port,
+            map,
+            found,
+        }),
+    })
 }

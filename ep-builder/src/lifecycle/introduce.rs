@@ -15,6 +15,7 @@ pub(super) fn introduce(maps: &Maps, endpoint: &Endpoint) -> Result<(), Lifecycl
         host_mac: endpoint.host_mac,
         identity: endpoint.identity,
         is_host: false,
+        masquerade: endpoint.masquerade,
     };
     let (mut ipcache, mut endpoints) = (maps.ipcache()?, maps.endpoints()?);
     for address in addresses(endpoint) {

@@ -152,13 +152,15 @@ impl Endpoints<'_> {
             }
             Level::Programs => Some(self.reload(&record, timeline)?),
             Level::Constants | Level::Template => {
-                let renewed = self.rebuild(&endpoint, built, need, timeline)?;
+                let mut renewed = self.rebuild(&endpoint, built, need, timeline)?;
                 self.restore(&endpoint, timeline)?;
+                renewed.notices.extend(self.reopen_host_ports(&endpoint));
                 return Ok(renewed);
             }
         };
         if need.level > Level::Nothing {
             self.restore(&endpoint, timeline)?;
+            notices.extend(self.reopen_host_ports(&endpoint));
         }
         notices.extend(installed.iter().flat_map(|it| it.notices().to_vec()));
         Ok(Renewed {

@@ -9,9 +9,11 @@ mod agree;
 mod error;
 mod first;
 mod health;
+mod host_ports;
 mod introduce;
 mod labels;
 mod levels;
+mod namespaces;
 mod relabel;
 mod removal;
 mod repair;
@@ -22,6 +24,7 @@ mod switch;
 pub use error::LifecycleError;
 pub use first::Ready;
 pub use health::{Fault, first_fault};
+pub use host_ports::HostPortError;
 pub use labels::{LabelChange, LabelError};
 pub use levels::{Assessed, Level, Need, Renewed};
 pub use removal::{Deleted, Removal, Traces, pins};
@@ -30,7 +33,7 @@ use crate::attach::Rtnl;
 use crate::builder::Builder;
 use crate::endpoint::{Endpoint, EndpointId};
 use crate::error::chain;
-use crate::load::{self, Installed, LoadError, Retired, Target};
+use crate::load::{self, Installed, LoadError, Owner, Retired, Target};
 use crate::maps::{Maps, MapsError};
 use crate::patch::EndpointObject;
 use crate::settings::Settings;
@@ -78,12 +81,15 @@ impl<'a> Endpoints<'a> {
     ) -> Result<InForce, LifecycleError> {
         let endpoint = with_device_facts(endpoint)?;
         self.refuse_other_owner(&endpoint)?;
-        match self.store.read(endpoint.id) {
+        let mut attached = match self.store.read(endpoint.id) {
             Ok(live) if !is_labelled_as(&live.record.endpoint, &endpoint) => {
                 self.relabel(&endpoint, timeline)
             }
             _ => self.replace(&endpoint, timeline),
-        }
+        }?;
+        let closed = self.reopen_host_ports(&endpoint);
+        attached.notices.extend(closed);
+        Ok(attached)
     }
 
     /// Builds and loads a new generation of an endpoint from what is on disk about it.
@@ -225,7 +231,7 @@ impl<'a> Endpoints<'a> {
 
 fn target(settings: &Settings, id: EndpointId, device: &str) -> Target {
     Target {
-        id,
+        owner: Owner::Endpoint(id),
         device: device.to_owned(),
         mode: settings.attach,
         bpffs_dir: settings.paths.bpffs_dir.clone(),

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use super::introduce::addresses;
 use super::{LifecycleError, target};
-use crate::attach::{self, Hook, Rtnl};
+use crate::attach::{self, Clsact, Hook, Rtnl};
 use crate::endpoint::{Endpoint, EndpointId};
 use crate::load::{self, LoadError, Pins, Removed};
 use crate::maps::{Conntrack, Family, MapName, Maps, MapsError, Prefix};
@@ -51,7 +51,7 @@ impl Traces {
 pub struct Removal<'a> {
     settings: &'a Settings,
     store: &'a Store,
-    maps: Maps,
+    pub(super) maps: Maps,
 }
 
 impl<'a> Removal<'a> {
@@ -145,7 +145,7 @@ impl<'a> Removal<'a> {
         Ok(orphans)
     }
 
-    fn is_on_disk(&self, id: EndpointId) -> bool {
+    pub(super) fn is_on_disk(&self, id: EndpointId) -> bool {
         let folder = |place| self.store.layout().folder(id, place);
         [Place::Live, Place::Next]
             .into_iter()
@@ -194,7 +194,9 @@ impl<'a> Removal<'a> {
     fn out_of_kernel(&self, traces: &Traces) -> Result<Deleted, LifecycleError> {
         let target = target(self.settings, traces.id, &traces.device);
         let mut deleted = Deleted::default();
-        let programs = load::detach(&target)?;
+        let programs = load::detach(&target, Clsact::GoesIfEmpty)?;
+        self.close_host_ports(traces.id)?;
+        self.forget_namespace(traces.id)?;
         for address in &traces.addresses {
             if self.has_other_owner(*address, traces.id)? {
                 continue;
@@ -245,6 +247,9 @@ impl<'a> Removal<'a> {
                 forgotten += conntrack.flush(address)?;
             }
         }
+        if let Some(mut nat) = present(self.maps.nat(family))? {
+            forgotten += nat.flush(address)?;
+        }
         Ok(forgotten)
     }
 }
@@ -255,7 +260,7 @@ pub fn pins(settings: &Settings, id: EndpointId) -> Pins {
 }
 
 /// A map that is not there has nothing to remove.
-fn present<T>(map: Result<T, MapsError>) -> Result<Option<T>, MapsError> {
+pub(super) fn present<T>(map: Result<T, MapsError>) -> Result<Option<T>, MapsError> {
     match map {
         Ok(map) => Ok(Some(map)),
         Err(MapsError::Missing { .. }) => Ok(None),

@@ -130,7 +130,7 @@ fn concerns(map: MapName, id: EndpointId) -> bool {
     match map {
         MapName::Policy(owner) | MapName::Calls(owner) => owner == id,
         MapName::Conntrack(map) => map.owner.is_none_or(|owner| owner == id),
-        MapName::Tails(_) => false,
+        MapName::Tails(_) | MapName::DeviceCalls(_) => false,
         _ => true,
     }
 }

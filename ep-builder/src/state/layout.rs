@@ -86,17 +86,19 @@ const IPAM: &str = "ipam";
 const IDENTITIES: &str = "identities";
 const ATTACHMENTS: &str = "attachments";
 const POLICY: &str = "policy";
+const NODE: &str = "node";
 const CLANG: &str = "clang.json";
 const HEADERS: &str = "headers.json";
 
 /// What is no endpoint's.
-const SHARED: [&str; 8] = [
+const SHARED: [&str; 9] = [
     LOCKS,
     TEMPLATES,
     IPAM,
     IDENTITIES,
     ATTACHMENTS,
     POLICY,
+    NODE,
     CLANG,
     HEADERS,
 ];
@@ -168,6 +170,11 @@ impl StateLayout {
         self.root.join(POLICY)
     }
 
+    /// What is known of the node's own part.
+    pub fn node(&self) -> PathBuf {
+        self.root.join(NODE)
+    }
+
     /// The numbers of label sets.
     pub fn identities(&self) -> PathBuf {
         self.root.join(IDENTITIES)
@@ -229,6 +236,7 @@ mod tests {
             StateLayout::ipam,
             StateLayout::identities,
             StateLayout::policy,
+            StateLayout::node,
             StateLayout::clang,
         ] {
             let path = path(&StateLayout::new("/s"));

@@ -207,7 +207,7 @@ fn unseal(text: &[u8]) -> Result<Vec<u8>, Damage> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::endpoint::{EndpointId, Label, MacAddr, NetworkIds, Pod};
+    use crate::endpoint::{Bandwidth, EndpointId, Label, MacAddr, NetworkIds, Pod};
 
     pub(in crate::state) fn endpoint(id: u16) -> Endpoint {
         Endpoint {
@@ -227,12 +227,15 @@ pub(super) mod tests {
                 .collect(),
             options: crate::options::EndpointOptions::default(),
             verdict_log_filter: 3,
+            masquerade: false,
+            host_ports: Vec::new(),
             pod: Some(Pod {
                 namespace: "default".into(),
                 name: "web".into(),
                 uid: String::new(),
             }),
             network: NetworkIds::default(),
+            bandwidth: Bandwidth::default(),
         }
     }
 

@@ -14,8 +14,8 @@ pub(super) fn difference(pod: &Pod, outcome: &Outcome) -> Option<Difference> {
     let plan = Plan::new(outcome, 1400).unwrap();
     let netns = pod.netns();
     let wire = Wire::open(&netns).unwrap();
-    let observed = wire.observe(&pod.attachment, &plan).unwrap();
-    first_difference(&pod.attachment, &plan, &observed)
+    let observed = wire.observe(&pod.attachment, &plan, &pod.bandwidth);
+    first_difference(&pod.attachment, &plan, &pod.bandwidth, &observed.unwrap())
 }
 
 /// A loss, and what CHECK says of it.
@@ -101,7 +101,7 @@ fn every_loss_is_named_and_changes_of_a_chain_are_not() {
     }
 }
 
-fn apply(step: &str, pod: &Pod, pair: &Pair) {
+pub(super) fn apply(step: &str, pod: &Pod, pair: &Pair) {
     let line = step.replace("HOST", &pair.host_name);
     match line.split_once(' ').unwrap() {
         ("pod", line) => pod.run(line),

@@ -158,7 +158,7 @@ fn a_pair_that_cannot_come_up_says_which_address_is_taken() {
     let wire = Wire::open(&netns).unwrap();
     let pair = second.create(&wire, 1500, false);
     let plan = super::Plan::new(&taken, 1500).unwrap();
-    let error = wire.bring_up(&pair, &plan).unwrap_err();
+    let error = wire.bring_up(&pair, &plan, &second.bandwidth).unwrap_err();
     assert_eq!(error.class(), Class::Exists);
     assert!(error.to_string().contains("10.88.0.7"), "{error}");
     assert!(error.advice().unwrap().contains("in use"));

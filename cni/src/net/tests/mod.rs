@@ -4,6 +4,7 @@
 
 mod check;
 mod create;
+mod rates;
 mod reach;
 mod remove;
 mod settings;
@@ -12,7 +13,7 @@ mod shapes;
 use std::fs::File;
 use std::path::Path;
 
-use ep_builder::endpoint::{EndpointId, MacAddr};
+use ep_builder::endpoint::{Bandwidth, EndpointId, MacAddr};
 use ipnet::IpNet;
 use weir_tests::pods::{fd_path, inside, new_namespace, run};
 
@@ -38,6 +39,7 @@ struct Pod {
     namespace: File,
     attachment: Attachment,
     id: u16,
+    bandwidth: Bandwidth,
 }
 
 impl Pod {
@@ -46,6 +48,7 @@ impl Pod {
             namespace: new_namespace(),
             attachment: attachment(&format!("container-{id}"), "eth0"),
             id,
+            bandwidth: Bandwidth::default(),
         }
     }
 
@@ -83,7 +86,8 @@ impl Pod {
         let netns = self.netns();
         let wire = Wire::open(&netns).expect("sockets can be opened");
         let pair = self.create(&wire, mtu, plan.has_ipv6());
-        wire.bring_up(&pair, &plan).expect("the pair comes up");
+        wire.bring_up(&pair, &plan, &self.bandwidth)
+            .expect("the pair comes up");
         pair
     }
 

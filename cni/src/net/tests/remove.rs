@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::thread;
 
-use rtnetlink::packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use weir_tests::need;
 use weir_tests::need::Need;
 use weir_tests::pods::{command, inside, run};
@@ -80,7 +80,7 @@ fn a_pair_of_a_process_that_died_before_its_mark_is_known_and_goes() {
             std::os::fd::AsRawFd::as_raw_fd(&std::os::fd::AsFd::as_fd(&netns)),
         ),
     });
-    host.socket.demand(&host.runtime, vec![request]).unwrap();
+    host.socket.demand(vec![request]).unwrap();
     let name = pod.attachment.host_name();
     let found = host.find(&name).unwrap().unwrap();
     assert_eq!(found.owner(), Owner::Unfinished);
