@@ -55,7 +55,7 @@ fmt: ## Format Rust and C
 	$(CARGO) fmt --all
 	find bpf-src -name '*.[ch]' -exec clang-format -i {} +
 
-bench: ## Measure: template compiler, loader, programs, the plugin beside ptp and bridge, traffic
+bench: ## Measure: template compiler, loader, programs, the plugin beside ptp and bridge, traffic between pods and outside
 	@.ci/deps bench
 	$(CARGO) build --release --locked
 	$(CARGO) build --release --locked --package weir-tests --example traffic

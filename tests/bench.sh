@@ -1,6 +1,6 @@
 #!/bin/sh
-# Measures weir on this machine: bench.sh [template|load|policy|datapath|cni|traffic]... Called by `make bench`, which
-# measures all; all but the template compiler need root.
+# Measures weir on this machine: bench.sh [template|load|policy|datapath|cni|traffic|outside]... Called by
+# `make bench`, which measures all; all but the template compiler need root.
 #
 # The state folder of a node is a tmpfs (/run), so the one measured here is too, where that can be had. Loads
 # and packets are measured in namespaces of their own and on one processor, the last: interrupts are the
@@ -26,7 +26,7 @@ say() { printf '\n%s (load: %s)\n' "$1" "$(cut -d ' ' -f 1-3 /proc/loadavg)"; }
 # alone HOW WHAT: in namespaces of its own; "pinned" to one processor and ahead of all others, or "inside"
 alone() { unshare --mount --net "$0" "$1" "$weir" bench "$2"; }
 
-[ $# -gt 0 ] || set -- template load policy datapath cni traffic
+[ $# -gt 0 ] || set -- template load policy datapath cni traffic outside
 for what; do
     case $what in
         template)
@@ -34,8 +34,8 @@ for what; do
             "$weir" bench template
             continue
             ;;
-        load | policy | datapath | cni | traffic) ;;
-        *) echo "bench.sh measures template, load, policy, datapath, cni and traffic, not $what" >&2; exit 2 ;;
+        load | policy | datapath | cni | traffic | outside) ;;
+        *) echo "bench.sh measures template, load, policy, datapath, cni, traffic and outside, not $what" >&2; exit 2 ;;
     esac
     if [ "$(id -u)" != 0 ]; then
         echo "skipped: $what needs root" >&2
@@ -48,5 +48,6 @@ for what; do
         datapath) say "The programs"; alone pinned datapath ;;
         cni) say "The plugin, beside ptp and bridge"; alone inside cni || [ $? = 4 ] ;;
         traffic) say "Traffic between two pods"; tests/bench-traffic.sh ;;
+        outside) say "Traffic of a pod with the world, beside ptp"; tests/bench-outside.sh || [ $? = 4 ] ;;
     esac
 done

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fs;
 
 use ep_builder::options::{EndpointOptions, OPTIONS, OptionError};
+use ep_builder::unit::Unit;
 use serde_json::Value;
 use weir_tests::need::Need;
 use weir_tests::{Finished, Node, need};
@@ -39,13 +40,18 @@ fn list_before_and_after_the_first_build() {
         "cache"
     );
     let listed = json(node.weir(&["template", "list", "-o", "json"]));
+    let listed = listed.as_array().unwrap();
+    let mut units: Vec<_> = listed.iter().map(|row| row["unit"].as_str()).collect();
+    units.sort_unstable();
+    assert_eq!(units, ["host", "lxc", "sock"].map(Some));
+    let row = listed.iter().find(|row| row["key"] == *key).unwrap();
     assert_eq!(
-        (&listed[0]["key"], &listed[0]["state"], &listed[0]["place"]),
-        (&key.as_str().into(), &"ok".into(), &"cache".into())
+        (&row["unit"], &row["state"], &row["place"]),
+        (&"lxc".into(), &"ok".into(), &"cache".into())
     );
     let table = node.weir(&["template", "list"]).expect_success();
     assert!(
-        table.starts_with("TEMPLATE  PLACE  STATE") && table.contains(&key[..8]),
+        table.starts_with("TEMPLATE  UNIT  PLACE  STATE") && table.contains(&key[..8]),
         "{table}"
     );
     assert!(!table.contains(&key));
@@ -82,10 +88,11 @@ fn verify_then_gc() {
     let node = Node::new();
     let key = build(&node);
     let verified = json(node.weir(&["template", "verify", "--rebuild", "-o", "json"]));
-    assert_eq!(
-        verified[0]["result"],
-        "whole, and identical to a new compile"
-    );
+    let verified = verified.as_array().unwrap();
+    assert_eq!(verified.len(), Unit::ALL.len());
+    for row in verified {
+        assert_eq!(row["result"], "whole, and identical to a new compile");
+    }
     assert!(
         node.weir(&["template", "gc"])
             .stderr
@@ -186,6 +193,9 @@ fn a_bundle_of_every_shape_serves_a_node_without_clang() {
         .collect();
     assert_eq!(keys.len(), built.len(), "no shape twice");
     assert!(built.iter().all(|row| row["origin"] == "compiled"));
+    for unit in Unit::ALL {
+        assert!(built.iter().any(|row| row["unit"] == unit.name()), "{unit}");
+    }
     for option in OPTIONS {
         let with = built
             .iter()

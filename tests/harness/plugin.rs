@@ -75,7 +75,11 @@ pub struct Call {
 impl Call {
     /// A verb without a container: VERSION, STATUS, GC.
     pub fn of(verb: &str, configuration: &Value) -> Self {
-        let mut command = binaries::weir_cni();
+        Self::by(binaries::weir_cni(), verb, configuration)
+    }
+
+    /// A verb of another plugin.
+    pub fn by(mut command: Command, verb: &str, configuration: &Value) -> Self {
         command
             .env_clear()
             .env("CNI_COMMAND", verb)
@@ -89,11 +93,16 @@ impl Call {
 
     /// A verb about the `eth0` of a container.
     pub fn about(verb: &str, sandbox: &Sandbox, configuration: &Value) -> Self {
-        let call = Self::of(verb, configuration)
-            .env("CNI_CONTAINERID", &sandbox.id)
-            .env("CNI_IFNAME", "eth0");
+        Self::of(verb, configuration).attached_to(sandbox)
+    }
+
+    /// About the `eth0` of a container.
+    #[must_use]
+    pub fn attached_to(self, sandbox: &Sandbox) -> Self {
         let netns = sandbox.path.to_str().expect("a name is text");
-        call.env("CNI_NETNS", netns)
+        self.env("CNI_CONTAINERID", &sandbox.id)
+            .env("CNI_IFNAME", "eth0")
+            .env("CNI_NETNS", netns)
     }
 
     /// With a variable set.

@@ -13,7 +13,7 @@ use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use ep_builder::endpoint::{Endpoint, EndpointId, Labels, MacAddr, NetworkIds};
+use ep_builder::endpoint::{Bandwidth, Endpoint, EndpointId, Labels, MacAddr, NetworkIds};
 use ep_builder::maps::{Direction, Maps};
 use ep_builder::options::EndpointOptions;
 use ep_builder::shape::MapPrefix;
@@ -305,8 +305,11 @@ pub fn endpoint(id: u16) -> Endpoint {
         labels: Labels::default(),
         options: EndpointOptions::default(),
         verdict_log_filter: 0,
+        masquerade: false,
+        host_ports: Vec::new(),
         pod: None,
         network: NetworkIds::default(),
+        bandwidth: Bandwidth::default(),
     }
 }
 

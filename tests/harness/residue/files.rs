@@ -37,10 +37,12 @@ fn is_of_the_node(path: &str) -> bool {
         // Folders of what is in them; the compiler's version and how headers are rendered, which take long to ask for.
         [
             "templates" | "clang.json" | "headers.json" | "locks" | "attachments" | "ipam"
-            | "identities" | "policy",
+            | "identities" | "policy" | "node",
         ]
         // What the operator put in force is no pod's; the lock is never removed.
-        | ["policy", "lock" | "current"] => true,
+        | ["policy", "lock" | "current"]
+        // The node's own part serves every pod, and stays for the next one.
+        | ["node", "lock" | "node.json" | "node.json.new"] => true,
         // Sets of labels with their numbers: kept a while, because the next pod of a deployment has the same.
         ["identities", name] => !name.starts_with('.'),
         // Compiled once, used by every pod of the shape. One that is being compiled has more in its name.
@@ -93,6 +95,8 @@ mod tests {
             ("ipam/.index-pods/0a0a.0", false),
             ("policy/lock", true),
             ("policy/.tmp-1", false),
+            ("node/node.json", true),
+            ("node/.tmp-1", false),
             ("policy/unsettled", false),
             ("identities/by-number", true),
             ("identities/.tmp-1", false),

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use ep_builder::endpoint::EndpointId;
 use ep_builder::maps::{Conntrack, MapName, Maps, MapsError};
+use ep_builder::sock::{NetnsMap, Owner};
 
 /// Everything in bpffs that an endpoint may have left. `ids` are those whose places in arrays are looked at:
 /// arrays have one for each endpoint there could be, and asking for all of them takes longer than an ADD.
@@ -31,6 +32,7 @@ pub(super) fn lines(maps: &Maps, ids: &BTreeSet<EndpointId>) -> Vec<String> {
                 .map(|(prefix, it)| format!("{prefix} has identity {}", it.identity)),
         );
     }
+    lines.extend(of_host_ports(maps));
     for name in Conntrack::all(None) {
         if let Some(map) = present(maps.conntrack(name)) {
             let entries = map.entries().expect("a map can be read");
@@ -65,6 +67,26 @@ pub(super) fn lines(maps: &Maps, ids: &BTreeSet<EndpointId>) -> Vec<String> {
     lines
 }
 
+/// Whose sockets come to host ports, and where these lead.
+fn of_host_ports(maps: &Maps) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(netns) = NetnsMap::find(maps).expect("a map can be opened") {
+        let entries = netns.entries().expect("a map can be read");
+        let owners = entries.into_iter().map(|(_, owner)| owner);
+        let pods = owners.filter(|owner| *owner != Owner::Node);
+        lines.extend(pods.map(|owner| format!("network namespace of {owner:?}")));
+    }
+    if let Some(ports) = present(maps.host_ports()) {
+        let entries = ports.entries().expect("a map can be read");
+        lines.extend(
+            entries
+                .iter()
+                .map(|(port, lead)| format!("{port} leads to endpoint {}", lead.id)),
+        );
+    }
+    lines
+}
+
 /// Every endpoint with a place in an array: slow, for the end of a test.
 pub(super) fn every_id(maps: &Maps) -> BTreeSet<EndpointId> {
     let Some(policies) = present(maps.call_policy()) else {
@@ -92,10 +114,16 @@ fn pins(maps: &Maps, folder: &Path, lines: &mut Vec<String>) {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             pins(maps, &entry.path(), lines);
         }
-        if !is_shared(maps.find(&name)) {
+        if !is_shared(maps.find(&name)) && !is_of_a_device(&name) {
             lines.push(format!("pin {name}"));
         }
     }
+}
+
+/// The node's own devices keep their programs for the next pod.
+fn is_of_a_device(name: &str) -> bool {
+    let own = ["_calls_hostns_", "_calls_netdev_", "_policy_00000"];
+    own.iter().any(|part| name.contains(part))
 }
 
 /// The maps of all endpoints stay: connections and counters survive the last of them.
