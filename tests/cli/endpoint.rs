@@ -85,6 +85,8 @@ fn the_json_of_the_list_is_an_interface() {
         "template",
         "pod",
         "problem",
+        "bandwidth",
+        "hostPorts",
     ];
     expected.sort_unstable();
     assert_eq!(names, expected, "a change here breaks scripts");

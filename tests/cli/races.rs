@@ -1,5 +1,6 @@
 //! Many processes and one compiler.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -7,11 +8,15 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use ep_builder::compile::Search;
+use ep_builder::unit::Unit;
 use ep_builder::whole_file;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use weir_tests::need::Need;
 use weir_tests::{Node, need};
+
+/// What `weir template build` makes a template of, each by a run of the compiler.
+const UNITS: usize = Unit::ALL.len();
 
 /// A compiler that writes a line into `compiles` and then does `behaviour`; `$REAL` is the real one and
 /// `$HERE` its folder.
@@ -55,7 +60,8 @@ impl Compiler {
 fn start(node: &Node) -> Child {
     let mut command = node.command();
     command
-        .args(["template", "build", "-o", "json"])
+        // One at a time, so that a test knows which one is under way.
+        .args(["template", "build", "--jobs", "1", "-o", "json"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     command.spawn().unwrap()
@@ -98,21 +104,22 @@ fn thirty_two_processes_compile_once() {
     let node = compiler.node();
     let children: Vec<_> = (0..32).map(|_| start(&node)).collect();
     let reports: Vec<_> = children.into_iter().map(finish).collect();
-    assert_eq!(compiler.compiles().len(), 1);
-    let key = &reports[0][0]["key"];
-    assert!(reports.iter().all(|report| report[0]["key"] == *key));
-    let builders = reports
-        .iter()
-        .filter(|report| report[0]["origin"] == "compiled")
-        .count();
-    assert_eq!(
-        builders, 1,
-        "one has compiled, the others used what it made"
-    );
-    assert_eq!(
-        templates(&node),
-        [node.state().join("templates").join(key.as_str().unwrap())]
-    );
+    assert_eq!(compiler.compiles().len(), UNITS);
+    let mut made = BTreeSet::new();
+    for unit in 0..UNITS {
+        let key = &reports[0][unit]["key"];
+        assert!(reports.iter().all(|report| report[unit]["key"] == *key));
+        let builders = reports
+            .iter()
+            .filter(|report| report[unit]["origin"] == "compiled")
+            .count();
+        assert_eq!(
+            builders, 1,
+            "one has compiled, the others used what it made"
+        );
+        made.insert(node.state().join("templates").join(key.as_str().unwrap()));
+    }
+    assert_eq!(BTreeSet::from_iter(templates(&node)), made);
 }
 
 #[test]
@@ -130,7 +137,7 @@ fn a_killed_winner_is_followed_by_a_waiter() {
     let reports: Vec<_> = waiters.into_iter().map(finish).collect();
     assert_eq!(
         compiler.compiles().len(),
-        2,
+        1 + UNITS,
         "exactly one of the waiters took over"
     );
     assert!(
@@ -140,7 +147,7 @@ fn a_killed_winner_is_followed_by_a_waiter() {
     );
     assert_eq!(
         templates(&node).len(),
-        1,
+        UNITS,
         "the dead winner's folder is gone"
     );
     let orphan = format!("/proc/{}", compiler.compiles()[0]);

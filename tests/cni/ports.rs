@@ -262,6 +262,35 @@ fn a_port_of_nobody_is_free() {
     assert_eq!(map(&stage).get(&port(8_081)).unwrap(), None);
 }
 
+/// What pods without ports had made is there no longer than they are, either.
+#[test]
+fn nothing_of_sockets_is_left_on_a_node_that_is_cleaned() {
+    needs!();
+    let mut stage = Stage::alone();
+    ask(&mut stage, &json!([mapping("", 8_080, "tcp")]));
+    let left = || {
+        let pins = stage.lab.pins().into_iter();
+        pins.filter(|pin| pin.contains("sock_") || pin.contains("netns"))
+            .collect::<Vec<_>>()
+    };
+    let cleanup = |arguments: &[&str]| {
+        let said = stage.lab.weir(&[&["node", "cleanup"], arguments].concat());
+        said.expect_success();
+    };
+    stage.add();
+    assert!(left().len() > 8, "{:?}", left());
+    stage.del();
+    cleanup(&[]);
+    assert_eq!(left(), [""; 0]);
+    // Under pods that are there it goes with the second cleanup.
+    stage.add();
+    cleanup(&["--force"]);
+    assert_eq!(left(), ["weir_netns"]);
+    stage.del();
+    cleanup(&[]);
+    assert_eq!(left(), [""; 0]);
+}
+
 #[test]
 fn a_mapping_that_leads_nowhere_is_refused() {
     needs!();

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::thread;
 
-use ep_builder::attach::{Filter, Hook, Rtnl};
+use ep_builder::attach::{Clsact, Filter, Hook, Rtnl};
 use ep_builder::builder::Builder;
 use ep_builder::compile::Search;
 use ep_builder::device::{DeviceFacts, DeviceKind};
@@ -175,10 +175,10 @@ fn come_and_go(kind: DeviceKind, hooks: [Hook; 2]) {
             .any(|name| pins.iter().any(|pin| pin == name))
     );
 
-    assert!(remove(settings, facts).unwrap());
+    assert!(remove(settings, facts, Clsact::GoesIfEmpty).unwrap());
     assert!(world.filters(hooks).is_empty() && !world.has_clsact());
     assert_eq!(world.pins(&host), Vec::<String>::new());
-    assert!(!remove(settings, facts).unwrap());
+    assert!(!remove(settings, facts, Clsact::GoesIfEmpty).unwrap());
     assert!(!stand(settings, facts).unwrap());
 }
 
@@ -263,7 +263,7 @@ fn a_foreign_filter_stays_and_is_said() {
         let there = filters("dev0", Hook::FromNetdev);
         assert!(there.len() == 2 && there.contains(&foreign[0]), "{there:?}");
     }
-    assert!(remove(builder.settings(), &world.facts).unwrap());
+    assert!(remove(builder.settings(), &world.facts, Clsact::GoesIfEmpty).unwrap());
     assert_eq!(world.filters(Hook::OF_NATIVE), foreign);
     assert!(world.has_clsact());
 }

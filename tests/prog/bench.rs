@@ -9,7 +9,7 @@ use ep_builder::attach::AttachMode;
 use ep_builder::bpf::{Map, SkContext, TestInput, TestOutput};
 use ep_builder::builder::Builder;
 use ep_builder::compile::Search;
-use ep_builder::endpoint::{Bandwidth, Endpoint, EndpointId, Values, MacAddr};
+use ep_builder::endpoint::{Bandwidth, Endpoint, EndpointId, MacAddr, Values};
 use ep_builder::events::{Event, EventRing};
 use ep_builder::header::envelope;
 use ep_builder::load::{self, Datapath, Owner, Target};

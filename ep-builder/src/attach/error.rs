@@ -91,6 +91,8 @@ pub enum Request {
     FindDevice,
     /// The number of a network namespace.
     FindNamespace,
+    /// Looking for clsact.
+    FindClsact,
     /// Adding clsact.
     AddClsact,
     /// Removing it.
@@ -110,6 +112,7 @@ impl fmt::Display for Request {
         f.write_str(match self {
             Self::FindDevice => "find",
             Self::FindNamespace => "find the network namespace of",
+            Self::FindClsact => "look for clsact on",
             Self::AddClsact => "add clsact to",
             Self::RemoveClsact => "remove clsact from",
             Self::ListFilters => "list the filters of",

@@ -1,6 +1,6 @@
 //! Filters of classic tc: list, add, replace, remove; and clsact, below which they stand.
 
-use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL, NLM_F_REPLACE};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::tc::{
     TcAttribute, TcBpfFlags, TcFilterBpf, TcFilterBpfOption, TcHandle, TcMessage, TcOption,
@@ -26,6 +26,7 @@ const BPF_FLAGS: u16 = 8;
 const BPF_TAG: u16 = 10;
 const BPF_ID: u16 = 11;
 const DIRECT_ACTION: u32 = 1;
+const CLSACT: &str = "clsact";
 /// Every protocol, in network order.
 const ALL_PROTOCOLS: u16 = 0x0003_u16.to_be();
 
@@ -118,6 +119,25 @@ impl Rtnl {
             .iter()
             .filter_map(|answer| Filter::read(answer, hook));
         Ok(filters.collect())
+    }
+
+    /// Whether clsact is on a device, whoever put it there.
+    pub fn has_clsact(&mut self, device: &Device) -> Result<bool, AttachError> {
+        let mut message = TcMessage::with_index(device.signed_index());
+        message.header.parent = TcHandle::CLSACT;
+        // Ingress alone answers to the same parent, and is another kind.
+        let is_clsact = |answer: &Vec<u8>| {
+            attributes(answer, HEADER).any(|(kind, value)| kind == KIND && text(value) == CLSACT)
+        };
+        // Without the flag those hear the answer who listen to changes, and not whoever asked.
+        match self.request(RouteNetlinkMessage::GetQueueDiscipline(message), NLM_F_ECHO) {
+            Ok(answers) => Ok(answers.iter().any(is_clsact)),
+            Err(Failure::Refused(Refusal {
+                errno: Errno::ENOENT | Errno::ENODEV,
+                ..
+            })) => Ok(false),
+            Err(failure) => Err(failure.of(Request::FindClsact, &device.name)),
+        }
     }
 
     /// Adds clsact; one that is there stays as it is. Says whether it is new.
@@ -219,6 +239,6 @@ fn clsact(device: &Device) -> TcMessage {
         minor: 0,
     };
     message.header.parent = TcHandle::CLSACT;
-    message.attributes = vec![TcAttribute::Kind("clsact".to_owned())];
+    message.attributes = vec![TcAttribute::Kind(CLSACT.to_owned())];
     message
 }

@@ -14,7 +14,7 @@ use crate::endpoint::{Endpoint, EndpointId, HostPort};
 use crate::error::chain;
 use crate::lock::{FileLock, LockError};
 use crate::maps::{Family, HostPortsMap, Lead, MapName, Maps, MapsError, NodePort};
-use crate::state::Store;
+use crate::state::{Entry, Status, Store};
 
 /// Some times what the slowest holder needs.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
@@ -186,6 +186,16 @@ impl Endpoints<'_> {
         .into()
     }
 
+    /// Opens the host ports of all endpoints, where they are not: the map may be new. Says what hinders that.
+    pub fn reopen_all_host_ports(&self) -> Result<Vec<String>, LifecycleError> {
+        let endpoints = self.store.list()?.into_iter().filter_map(endpoint_of);
+        let notices = endpoints.filter_map(|endpoint| self.reopen_host_ports(&endpoint));
+        let notices = notices.collect();
+        // Of one that was deleted meanwhile.
+        self.removal().close_lost_host_ports()?;
+        Ok(notices)
+    }
+
     /// Opens the host ports of an endpoint that runs, where they are not; says what hinders that. Its programs do
     /// not depend on it.
     pub(super) fn reopen_host_ports(&self, endpoint: &Endpoint) -> Option<String> {
@@ -195,6 +205,18 @@ impl Endpoints<'_> {
             endpoint.id,
             chain(&error)
         ))
+    }
+}
+
+/// The endpoint of an entry, if that much is known of it.
+fn endpoint_of(entry: Entry) -> Option<Endpoint> {
+    let Entry::Endpoint { status, .. } = entry else {
+        return None;
+    };
+    match *status {
+        Status::Ok(record) | Status::Restored { record, .. } => Some(record.endpoint),
+        Status::Damaged { record, .. } => record.map(|record| record.endpoint),
+        Status::Claimed { .. } | Status::Leftover => None,
     }
 }
 

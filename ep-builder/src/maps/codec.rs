@@ -6,8 +6,9 @@
 
 use crate::abi::{
     Ct4Key, Ct6Key, CtValue, DebugEvent, DropEvent, EndpointKey, EndpointValue, EventHeader,
-    EventPacket, HostPortKey, HostPortValue, NativeCidrKey, IpcacheKey, IpcacheValue, MetricsKey, MetricsValue, PolicyKey, PolicyValue, SockAskedKey, SockAskedValue,
-    Snat4Key, Snat4Value, Snat6Key, Snat6Value, TraceEvent, VerdictEvent,
+    EventPacket, HostPortKey, HostPortValue, IpcacheKey, IpcacheValue, MetricsKey, MetricsValue,
+    NativeCidrKey, PolicyKey, PolicyValue, Snat4Key, Snat4Value, Snat6Key, Snat6Value,
+    SockAskedKey, SockAskedValue, TraceEvent, VerdictEvent,
 };
 
 /// A structure that is shared with the datapath.

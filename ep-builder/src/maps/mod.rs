@@ -41,8 +41,8 @@ pub use error::MapsError;
 pub use host_ports::{HostPortsMap, Lead, NodePort};
 pub use ipcache::{IpcacheMap, Peer};
 pub use metrics::{Counter, EVENT_LOST, FORWARDED, MetricsMap};
-pub use nat::{NatHalf, NatMap};
 pub use name::{Conntrack, Definition, Family, MapName, MapType};
+pub use nat::{NatHalf, NatMap};
 pub use native_cidrs::NativeCidrsMap;
 pub use node_addresses::NodeAddressesMap;
 pub use policy::{Counters, Decision, PolicyMap, Ports, Rule, Traffic};
@@ -126,9 +126,7 @@ impl Maps {
             | MapName::DeviceCalls(_)
             | MapName::Tails(_)
             | MapName::CallPolicy
-            | MapName::Verdict => {
-                self.programs(map)?.filled()?.len()
-            }
+            | MapName::Verdict => self.programs(map)?.filled()?.len(),
             MapName::PolicyRevision => self.policy_revisions()?.count()?,
             MapName::Endpoints => self.endpoints()?.0.count()?,
             MapName::Ipcache => self.ipcache()?.0.count()?,

@@ -100,9 +100,13 @@ fn made(name: MapName) -> &'static str {
         MapName::Conntrack(_) => {
             "it is made when the first endpoint is attached that tracks connections of its family"
         }
-        MapName::DeviceCalls(_) | MapName::HostPorts | MapName::NodeAddresses | MapName::NativeCidrs | MapName::Snat(_) | MapName::Netns | MapName::SockAsked => {
-            "it is made when the node is set up: `weir node init`"
-        }
+        MapName::DeviceCalls(_)
+        | MapName::HostPorts
+        | MapName::NodeAddresses
+        | MapName::NativeCidrs
+        | MapName::Snat(_)
+        | MapName::Netns
+        | MapName::SockAsked => "it is made when the node is set up: `weir node init`",
         _ => "it is made when the first endpoint is attached",
     }
 }

@@ -7,7 +7,7 @@ use super::kernel;
 use super::network::Network;
 use super::pair;
 use super::programs;
-use super::record::{DeviceRecord, Folder, Record, Stage, pins_in};
+use super::record::{Folder, Record, Stage, pins_in};
 use crate::bpf::unpin;
 use crate::endpoint::Endpoint;
 use crate::load::LoadError;
@@ -44,7 +44,7 @@ impl Cleaned {
 }
 
 /// Whether an endpoint needs the node's part.
-fn needs(endpoint: &Endpoint) -> bool {
+pub fn needs(endpoint: &Endpoint) -> bool {
     endpoint.masquerade || !endpoint.host_ports.is_empty()
 }
 
@@ -119,9 +119,9 @@ fn take_programs(
     cleaned: &mut Cleaned,
 ) -> Result<(), NodeError> {
     let known = record.map_or(&[][..], |record| record.devices.as_slice());
-    for DeviceRecord { facts, .. } in known {
-        if programs::remove(settings, facts)? {
-            cleaned.devices.push(facts.name.clone());
+    for device in known {
+        if programs::remove(settings, &device.facts, device.clsact())? {
+            cleaned.devices.push(device.facts.name.clone());
         }
     }
     for link in network.links()?.iter().filter(|link| !link.is_pods()) {

@@ -1,10 +1,10 @@
 //! The node's own part: which devices lead outside, the pair `weir_host` and `weir_net`, the programs on all of
 //! them, gateways, routes, settings of the kernel, and the record of it.
 //!
-//! [`ensure`] makes all of it and is called by every ADD that needs it: with all in place it asks the kernel some
+//! [`ensure()`] makes all of it and is called by every ADD that needs it: with all in place it asks the kernel some
 //! questions, and their number does not depend on pods. What is decided is in [`plan`], without I/O. The record is
 //! written before anything is made, so whoever comes after a process that died finishes its work, or
-//! [`cleanup`] undoes it.
+//! [`cleanup()`] undoes it.
 
 mod addresses;
 mod cleanup;
@@ -24,7 +24,7 @@ mod setup;
 mod status;
 
 pub use addresses::{Address, Hints};
-pub use cleanup::{Cleaned, cleanup};
+pub use cleanup::{Cleaned, cleanup, needs};
 pub use ensure::{Ensured, Need, Thoroughness, ensure};
 pub use error::{NodeError, Task};
 pub use glance::{first_difference, possible};
@@ -33,6 +33,6 @@ pub use links::{Framing, Link};
 pub use networks::join;
 pub use pair::{HOST, NET};
 pub use plan::{Facts, Plan};
-pub use record::{DeviceRecord, NodeAddress, PodNetwork, Record, Stage};
+pub use record::{DeviceRecord, NodeAddress, PodNetwork, Record, Stage, recorded};
 pub use routes::DefaultRoute;
 pub use status::{DeviceStatus, HookStatus, Missing, NodeStatus, status};

@@ -55,11 +55,13 @@ impl Plan {
         let native = |link: &Link| {
             let hints = [false, true].map(|is_ipv6| hints(facts, link.index, is_ipv6));
             let before = before.iter().find(|it| it.facts.ifindex == link.index);
+            let had_clsact = before.is_some_and(|it| it.had_clsact);
             let (facts, missing) = facts_of(settings, facts, link, hints, before);
             let record = DeviceRecord {
                 facts,
                 hints,
                 template: None,
+                had_clsact,
             };
             (record, missing)
         };

@@ -97,8 +97,25 @@ fn program(
 
 /// Takes the programs of a device away, with their pins; says whether there were any. What is missing, the device
 /// included, is as it should be.
-pub fn remove(settings: &Settings, device: &DeviceFacts) -> Result<bool, NodeError> {
-    take(&target(settings, device))
+pub fn remove(
+    settings: &Settings,
+    device: &DeviceFacts,
+    clsact: Clsact,
+) -> Result<bool, NodeError> {
+    take(&target(settings, device), clsact)
+}
+
+/// Whether a device has clsact, and none of our filters there: then it is not ours.
+pub(super) fn stands_on_clsact_of_others(ifindex: u32) -> Result<bool, NodeError> {
+    let mut rtnl = Rtnl::open()?;
+    let Some(device) = rtnl.device_by_index(ifindex)? else {
+        return Ok(false);
+    };
+    let mut is_ours = false;
+    for hook in Hook::OF_NATIVE {
+        is_ours |= attach::filter_program_id(&mut rtnl, &device, hook)?.is_some();
+    }
+    Ok(!is_ours && rtnl.has_clsact(&device)?)
 }
 
 /// Likewise of a device of which no more is known than its name and its number.
@@ -108,15 +125,15 @@ pub fn remove_from(settings: &Settings, name: &str, ifindex: u32) -> Result<bool
         let target = target_of(settings, name, id);
         // The pins of the node's own device are another's where this is not that one.
         was_there |= match id {
-            DeviceId::Native(_) => take(&target)?,
+            DeviceId::Native(_) => take(&target, Clsact::GoesIfEmpty)?,
             DeviceId::Host => load::detach(&target, Clsact::GoesIfEmpty)? > 0,
         };
     }
     Ok(was_there)
 }
 
-fn take(target: &Target) -> Result<bool, NodeError> {
-    let programs = load::detach(target, Clsact::GoesIfEmpty)?;
+fn take(target: &Target, clsact: Clsact) -> Result<bool, NodeError> {
+    let programs = load::detach(target, clsact)?;
     let rest = load::forget(target, &[])?;
     Ok(programs > 0 || !rest.is_nothing())
 }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::addresses::Hints;
 use super::error::NodeError;
 use super::kernel::Change;
+use crate::attach::Clsact;
 use crate::device::{DeviceFacts, DeviceKind};
 use crate::key::TemplateKey;
 use crate::lock::FileLock;
@@ -54,6 +55,20 @@ pub struct DeviceRecord {
     /// What its programs were made from, once they are there: others are made after an upgrade.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<TemplateKey>,
+    /// Whether clsact was there before anything of ours: then it stays when ours goes.
+    #[serde(default)]
+    pub had_clsact: bool,
+}
+
+impl DeviceRecord {
+    /// What becomes of clsact when our programs go.
+    pub(super) fn clsact(&self) -> Clsact {
+        if self.had_clsact {
+            Clsact::Stays
+        } else {
+            Clsact::GoesIfEmpty
+        }
+    }
 }
 
 /// A network of pods.
@@ -121,6 +136,9 @@ pub struct Record {
     pub settings: Vec<Change>,
     /// Whether sockets have programs of ours.
     pub sockets: bool,
+    /// What these were made from, once they are there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sockets_template: Option<TemplateKey>,
     /// The pins that were there before.
     pub pins_before: Vec<String>,
 }
@@ -137,6 +155,7 @@ impl Record {
             addresses: Vec::new(),
             settings: Vec::new(),
             sockets: false,
+            sockets_template: None,
             pins_before,
         }
     }
@@ -151,6 +170,12 @@ impl Record {
     pub fn natives(&self) -> impl Iterator<Item = &DeviceRecord> + Clone {
         let devices = self.devices.iter();
         devices.filter(|device| device.facts.kind == DeviceKind::Native)
+    }
+
+    /// The templates that its programs were made from.
+    pub fn templates(&self) -> impl Iterator<Item = TemplateKey> {
+        let devices = self.devices.iter().filter_map(|device| device.template);
+        devices.chain(self.sockets_template)
     }
 
     /// Remembers what settings were before they are changed; what is known of one already is older.
@@ -214,6 +239,11 @@ impl Folder {
     }
 }
 
+/// What is known of a node with these settings; nothing if it was never set up.
+pub fn recorded(settings: &Settings) -> Result<Option<Record>, NodeError> {
+    Folder::of(settings).read()
+}
+
 /// A damaged record is as good as none: what it told is found in the kernel.
 fn decode(bytes: &[u8]) -> Option<Record> {
     let record: Record = serde_json::from_slice(unseal(bytes)?).ok()?;
@@ -228,4 +258,54 @@ pub(super) fn pins_in(folder: &Path) -> Vec<String> {
         .collect();
     names.sort();
     names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> Record {
+        let mut record = Record::new(&Settings::default(), Vec::new());
+        let digit = |digit: &str| digit.repeat(64).parse().ok();
+        record.sockets_template = digit("2");
+        record.devices.push(DeviceRecord {
+            facts: DeviceFacts {
+                name: "eth0".to_owned(),
+                ifindex: 2,
+                mac: crate::endpoint::MacAddr([2; 6]),
+                kind: DeviceKind::Native,
+                ipv4_masquerade: None,
+                ipv6_masquerade: None,
+                has_ethernet: true,
+            },
+            hints: [Hints::default(); 2],
+            template: digit("1"),
+            had_clsact: true,
+        });
+        record
+    }
+
+    #[test]
+    fn a_record_comes_back_as_it_was_written() {
+        let written = seal(serde_json::to_vec(&record()).unwrap());
+        assert_eq!(decode(&written), Some(record()));
+        assert_eq!(decode(&written[1..]), None);
+    }
+
+    #[test]
+    fn an_older_record_says_nothing_of_clsact() {
+        let mut older = serde_json::to_value(record()).unwrap();
+        let device = older["devices"][0].as_object_mut().unwrap();
+        assert_eq!(device.remove("hadClsact"), Some(true.into()));
+        older.as_object_mut().unwrap().remove("socketsTemplate");
+        let read = decode(&seal(serde_json::to_vec(&older).unwrap())).unwrap();
+        assert_eq!(read.devices[0].clsact(), Clsact::GoesIfEmpty);
+        assert_eq!(record().devices[0].clsact(), Clsact::Stays);
+    }
+
+    #[test]
+    fn all_templates_are_known() {
+        let templates: Vec<_> = record().templates().map(|it| it.to_string()).collect();
+        assert_eq!(templates, ["1", "2"].map(|digit| digit.repeat(64)));
+    }
 }

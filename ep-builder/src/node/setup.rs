@@ -25,6 +25,7 @@ use crate::builder::Builder;
 use crate::device::{DeviceFacts, DeviceKind};
 use crate::endpoint::MacAddr;
 use crate::error::chain;
+use crate::key::TemplateKey;
 use crate::maps::Maps;
 use crate::settings::Settings;
 use crate::sock;
@@ -76,7 +77,13 @@ impl<'a> Setup<'a> {
         if is_whole && need.thoroughness == Thoroughness::Glance {
             self.in_force = known.to_vec();
         }
-        let plan = Plan::new(self.settings, &facts, known);
+        let mut plan = Plan::new(self.settings, &facts, known);
+        for native in &mut plan.natives {
+            let index = native.facts.ifindex;
+            if known.iter().all(|it| it.facts.ifindex != index) {
+                native.had_clsact = programs::stands_on_clsact_of_others(index)?;
+            }
+        }
         self.notices.extend(plan.notices.iter().cloned());
         let made = self
             .intend(record, &plan, need.sockets)
@@ -106,7 +113,7 @@ impl<'a> Setup<'a> {
             devices.push(self.install(native, timeline)?);
         }
         if record.sockets {
-            self.meet_sockets(timeline)?;
+            record.sockets_template = self.meet_sockets(timeline)?;
         }
         record.devices = devices;
         record.wanted = Wanted::of(self.settings);
@@ -179,6 +186,7 @@ impl<'a> Setup<'a> {
             },
             hints: [Hints::default(); 2],
             template: None,
+            had_clsact: false,
         })
     }
 
@@ -222,11 +230,11 @@ impl<'a> Setup<'a> {
         })
     }
 
-    /// Puts programs on the sockets of the node and its pods.
-    fn meet_sockets(&mut self, timeline: &mut Timeline) -> Result<(), NodeError> {
-        let notices = sock::set_up(self.builder, timeline)?;
-        self.notices.extend(notices);
-        Ok(())
+    /// Puts programs on the sockets of the node and its pods; returns their template.
+    fn meet_sockets(&mut self, timeline: &mut Timeline) -> Result<Option<TemplateKey>, NodeError> {
+        let met = sock::set_up(self.builder, timeline)?;
+        self.notices.extend(met.notices);
+        Ok(met.template)
     }
 
     /// Takes the programs from devices that lead outside no more, and the pins of those that are gone. Before any is
@@ -242,7 +250,7 @@ impl<'a> Setup<'a> {
             now.any(|it| it.facts.ifindex == device.facts.ifindex)
         };
         for device in before.iter().filter(|it| !stays(it)) {
-            programs::remove(self.settings, &device.facts)?;
+            programs::remove(self.settings, &device.facts, device.clsact())?;
         }
         Ok(())
     }

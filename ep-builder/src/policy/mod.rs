@@ -32,7 +32,9 @@ pub use model::{
     Action, Document, Entity, Namespaces, Operator, Peer, Place, PolicyKind, PolicyRule, PolicySet,
     PortMatch, PortRule, Protocol, Requirement, Rules, Selector, Target,
 };
-pub use store::{Basis, Damage, Draft, Exclusive, PolicyStore, Shared, Sources, StoreError, Stored};
+pub use store::{
+    Basis, Damage, Draft, Exclusive, PolicyStore, Shared, Sources, StoreError, Stored,
+};
 pub use subject::{
     DEFAULT_NAMESPACE, NAMESPACE_LABEL, NamedPort, PORTS_LABEL, PodFacts, parse_ports, ports_label,
 };

@@ -20,7 +20,7 @@ pub use cookie::NetnsCookie;
 pub use error::SockError;
 pub use install::{Installed, SockProgram};
 pub use netns::{NetnsMap, Owner};
-pub use set_up::set_up;
+pub use set_up::{Met, set_up};
 
 use crate::bpf::{SockHook, unpin};
 use crate::maps::{MapName, Maps};

@@ -5,26 +5,42 @@ use super::{SockError, Sockets, Standing};
 use crate::bpf::SockHook;
 use crate::builder::Builder;
 use crate::error::chain;
+use crate::key::TemplateKey;
 use crate::timeline::Timeline;
 use crate::unit::Unit;
 
-/// Puts the programs of the node's template in force, in place of those that are there; returns what the operator should
-/// know. A host without control groups of the second version gets none: host ports answer those who ask from outside
+/// What was put in force.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Met {
+    /// The template of the programs; none if there can be none.
+    pub template: Option<TemplateKey>,
+    /// What the operator should know.
+    pub notices: Vec<String>,
+}
+
+/// Puts the programs of the node's template in force, in place of those that are there. A host without control groups of the second version gets none: host ports answer those who ask from outside
 /// there, and nobody else.
-pub fn set_up(builder: &Builder, timeline: &mut Timeline) -> Result<Vec<String>, SockError> {
+pub fn set_up(builder: &Builder, timeline: &mut Timeline) -> Result<Met, SockError> {
     let settings = builder.settings();
     let sockets = Sockets::new(settings);
     if let Err(error @ SockError::NoCgroup(_)) = sockets.standing() {
-        return Ok(vec![format!(
+        let notice = format!(
             "host ports do not answer the node itself and its pods: {}; {}",
             chain(&error),
             error.advice().unwrap_or_default()
-        )]);
+        );
+        return Ok(Met {
+            template: None,
+            notices: vec![notice],
+        });
     }
     let obtained = builder.template_of(Unit::Sock, &settings.endpoint, timeline)?;
     sockets.install(obtained.entry.template.bytes())?;
     timeline.mark("sockets");
-    Ok(obtained.notices)
+    Ok(Met {
+        template: Some(obtained.key),
+        notices: obtained.notices,
+    })
 }
 
 impl Sockets {

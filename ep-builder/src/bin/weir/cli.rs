@@ -16,7 +16,8 @@ use ep_builder::lifecycle::LabelChange;
 use crate::endpoint::{Extent, Prove};
 use crate::screen::Format;
 pub(crate) use bpf::{
-    Bpf, BpfCt, BpfEndpoint, BpfIpcache, BpfMetrics, BpfNat, BpfPolicy, BpfPorts, RuleArguments, RuleDirection,
+    Bpf, BpfCt, BpfEndpoint, BpfIpcache, BpfMetrics, BpfNat, BpfPolicy, BpfPorts, RuleArguments,
+    RuleDirection,
 };
 pub(crate) use explain::{Explain, PortProtocol};
 pub(crate) use node::NodePart;

@@ -9,6 +9,7 @@ use ep_builder::compile::Search;
 use ep_builder::endpoint::EndpointId;
 use ep_builder::error::chain;
 use ep_builder::key::TemplateKey;
+use ep_builder::node::{Record, recorded};
 use ep_builder::settings::Settings;
 use ep_builder::state::{EndpointRecord, Entry, StateLayout, Status, Store};
 
@@ -78,9 +79,11 @@ impl Node {
         Ok(users)
     }
 
-    /// The templates that endpoints use.
+    /// The templates that endpoints and the node's own part use.
     pub(crate) fn templates_in_use(&self) -> Result<HashSet<TemplateKey>, Failure> {
-        Ok(self.users()?.into_keys().collect())
+        let node = recorded(&self.settings)?;
+        let node = node.iter().flat_map(Record::templates);
+        Ok(self.users()?.into_keys().chain(node).collect())
     }
 }
 

@@ -4,6 +4,7 @@ mod build;
 mod finding;
 mod machine;
 mod maps;
+mod own_part;
 mod pods;
 mod rates;
 
@@ -54,13 +55,15 @@ fn look(node: &Node) -> Vec<Finding> {
         Err(finding) => (Vec::new(), Some(finding)),
     };
     let records = entries.iter().filter_map(crate::node::record);
-    let ids: Vec<EndpointId> = records.map(|record| record.endpoint.id).collect();
+    let endpoints = records.map(|record| &record.endpoint);
+    let ids: Vec<EndpointId> = endpoints.clone().map(|endpoint| endpoint.id).collect();
     let mut findings = machine::look(&node.settings, !ids.is_empty());
     let (sources, builder) = build::sources(node);
     findings.extend(sources);
     findings.extend(build::state(node, &entries));
     findings.extend(unlisted);
     findings.extend(maps::look(node, &ids));
+    findings.extend(own_part::look(node, endpoints));
     findings.extend(pods::look(node, builder.as_ref(), &entries));
     findings
 }

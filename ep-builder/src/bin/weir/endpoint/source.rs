@@ -62,7 +62,7 @@ fn check(endpoint: &Endpoint, node: &Node) -> Result<(), String> {
 }
 
 /// The names of `endpoint.json`: a misspelt one must not pass for one that is left out.
-const NAMES: [&str; 24] = [
+const NAMES: [&str; 26] = [
     "id",
     "containerId",
     "containerName",
@@ -77,6 +77,8 @@ const NAMES: [&str; 24] = [
     "labels",
     "options",
     "verdictLogFilter",
+    "masquerade",
+    "hostPorts",
     "pod",
     "network",
     "bandwidth",
@@ -116,6 +118,8 @@ fn parse(bytes: &[u8]) -> Result<Endpoint, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ep_builder::endpoint::HostPort;
+    use ep_builder::policy::Protocol;
     use ep_builder::shape::NodeConfig;
     use ep_builder::state::{EndpointRecord, PolicyState};
 
@@ -162,8 +166,13 @@ mod tests {
             ipv6: Some(std::net::Ipv6Addr::LOCALHOST),
             ifname: "eth0".into(),
             verdict_log_filter: 1,
-            masquerade: false,
-            host_ports: Vec::new(),
+            masquerade: true,
+            host_ports: vec![HostPort {
+                host_ip: std::net::Ipv4Addr::UNSPECIFIED.into(),
+                host_port: 8_080,
+                protocol: Protocol::Tcp,
+                container_port: 80,
+            }],
             pod: Some(ep_builder::endpoint::Pod::default()),
             bandwidth: limited(),
             ..endpoint

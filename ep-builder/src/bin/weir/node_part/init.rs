@@ -1,5 +1,6 @@
 //! `weir node init`
 
+use ep_builder::lifecycle::Endpoints;
 use ep_builder::node::{Need, Thoroughness, ensure, status};
 use ep_builder::timeline::Timeline;
 
@@ -13,8 +14,11 @@ pub(super) fn run(node: &Node, screen: &Screen) -> Result<(), Failure> {
         thoroughness: Thoroughness::Whole,
         sockets: false,
     };
-    let ensured = ensure(&node.builder()?, need, &mut Timeline::default())?;
-    for notice in &ensured.notices {
+    let (builder, store) = (node.builder()?, node.store()?);
+    let ensured = ensure(&builder, need, &mut Timeline::default())?;
+    // Their map may be a new one.
+    let closed = Endpoints::new(&builder, &store).reopen_all_host_ports()?;
+    for notice in ensured.notices.iter().chain(&closed) {
         talk(&format!("note: {notice}"));
     }
     // The notices are said already.

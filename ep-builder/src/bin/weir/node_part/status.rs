@@ -26,17 +26,10 @@ pub(super) fn show(status: &NodeStatus, screen: &Screen) -> Result<(), Failure> 
         &Columns {
             headings: &["DEVICE", "KIND", "IPV4", "IPV6", "PROGRAMS", "INDEX", "MAC"],
             plain: 5,
-            rows: status
-                .devices
-                .iter()
-                .map(|it| columns(status, it))
-                .collect(),
+            rows: rows(status),
             empty: "no device has programs of the node",
         },
     )?;
-    if !status.sockets.is_empty() {
-        talk(&format!("sockets: {}", hooks(&status.sockets)));
-    }
     for missing in &status.missing {
         talk(&format!("missing: {}\nfix: {}", missing.what, missing.fix));
     }
@@ -44,6 +37,18 @@ pub(super) fn show(status: &NodeStatus, screen: &Screen) -> Result<(), Failure> 
         talk(&format!("note: {notice}"));
     }
     Ok(())
+}
+
+/// The devices, and the sockets where they have programs.
+fn rows(status: &NodeStatus) -> Vec<Vec<String>> {
+    let devices = status.devices.iter().map(|it| columns(status, it));
+    let programs = (!status.sockets.is_empty()).then(|| hooks(&status.sockets));
+    let sockets = programs.map(|programs| {
+        ["-", "sockets", "-", "-", &programs, "-", "-"]
+            .map(str::to_owned)
+            .into()
+    });
+    devices.chain(sockets).collect()
 }
 
 fn columns(status: &NodeStatus, device: &DeviceStatus) -> Vec<String> {
