@@ -14,10 +14,12 @@
 pub mod binaries;
 pub mod need;
 pub mod node;
+pub mod noise;
 pub mod plugin;
 pub mod pods;
 pub mod process;
 pub mod residue;
+pub mod sources;
 pub mod trace;
 
 pub use node::Node;

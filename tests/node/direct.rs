@@ -4,7 +4,9 @@ use std::thread;
 
 use crate::ears::{Ears, UNREACHABLE};
 use crate::plugin::{Plugin, Pod};
-use crate::talk::{Connection, PATIENCE, SILENCE, asks, hears, noise, says, seen, until};
+use weir_tests::noise::noise;
+
+use crate::talk::{Connection, PATIENCE, SILENCE, asks, hears, says, seen, until};
 use crate::world::{World, parsed};
 use crate::{FAMILIES, cases};
 

@@ -5,7 +5,9 @@ use std::thread;
 use crate::ears::{ECHO_REQUEST, Ears};
 use crate::icmp::Icmp;
 use crate::plugin::{Plugin, Pod};
-use crate::talk::{Connection, PATIENCE, asks, asks_between, hears, noise, says, seen, until};
+use weir_tests::noise::noise;
+
+use crate::talk::{Connection, PATIENCE, asks, asks_between, hears, says, seen, until};
 use crate::world::{Place, World};
 use crate::{FAMILIES, cases};
 

@@ -5,7 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::ears::{Ears, TIME_EXCEEDED, UNREACHABLE};
 use crate::plugin::{Plugin, Pod};
-use crate::talk::{Connection, PATIENCE, noise, until};
+use weir_tests::noise::noise;
+
+use crate::talk::{Connection, PATIENCE, until};
 use crate::world::{NARROW, Place, World, parsed};
 use crate::{FAMILIES, cases};
 

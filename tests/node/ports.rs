@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 
 use crate::plugin::{Plugin, Pod};
 use crate::sctp::Sctp;
-use crate::talk::{Connection, PATIENCE, SILENCE, asks_between, hears, noise, until};
+use weir_tests::noise::noise;
+
+use crate::talk::{Connection, PATIENCE, SILENCE, asks_between, hears, until};
 use crate::world::{Place, World};
 use crate::{FAMILIES, cases, needs};
 

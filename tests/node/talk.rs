@@ -201,20 +201,6 @@ fn receives(mut end: &TcpStream, bytes: &[u8]) -> bool {
     end.read_to_end(&mut got).is_ok() && got == bytes
 }
 
-/// Bytes without a pattern that a shift would hide.
-pub(crate) fn noise(length: usize) -> Vec<u8> {
-    let mut state = 0x2545_f491_4f6c_dd1d_u64;
-    let mut bytes = Vec::with_capacity(length + 8);
-    while bytes.len() < length {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        bytes.extend(state.to_le_bytes());
-    }
-    bytes.truncate(length);
-    bytes
-}
-
 /// Waits until something is so.
 #[track_caller]
 pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {

@@ -3,11 +3,12 @@
 use std::net::{IpAddr, UdpSocket};
 
 use ep_builder::maps::{Counters, Decision, Direction, Rule, Traffic};
+use weir_tests::noise::noise;
 use weir_tests::pods::{GATEWAYS, MAPS, run};
 use weir_tests::{Lab, Pod};
 
 use crate::beyond::Beyond;
-use crate::talk::{At, Connection, PATIENCE, SILENCE, comes_back, echoes, needs, noise, transfers};
+use crate::talk::{At, Connection, PATIENCE, SILENCE, comes_back, echoes, needs, transfers};
 
 const POLICY: u8 = 133;
 const HOST: u32 = 1;

@@ -8,9 +8,10 @@ use std::thread;
 use ep_builder::digest::sha256_hex;
 use weir_tests::Lab;
 use weir_tests::need::Need;
+use weir_tests::noise::noise;
 use weir_tests::pods::{fd_path, inside, new_namespace, run};
 
-use crate::talk::{PATIENCE, needs, noise};
+use crate::talk::{PATIENCE, needs};
 
 const NARROW: u32 = 1_300;
 const OUTSIDE: [&str; 2] = ["192.0.2.2", "2001:db8::2"];

@@ -3,7 +3,9 @@
 use weir_tests::Lab;
 use weir_tests::need::Need;
 
-use crate::talk::{At, PATIENCE, comes_back, needs, noise, reaches, transfers};
+use weir_tests::noise::noise;
+
+use crate::talk::{At, PATIENCE, comes_back, needs, reaches, transfers};
 
 /// Every pair of ends of which a pod is one.
 fn pairs<'a>(a: At<'a>, b: At<'a>) -> [(At<'a>, At<'a>); 4] {

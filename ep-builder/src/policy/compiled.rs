@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::model::{Action, Place, PolicyKind};
-use crate::maps::{Decision, Direction, Prefix, Rule};
+use crate::maps::{Decision, Direction, Prefix, Rule, Traffic};
 
 /// The number of the first network. Below it are identities of pods, so both fit one field of a key; a mark
 /// holds 24 bits and never carries one of these.
@@ -59,4 +59,22 @@ pub struct PolicyEntry {
     pub rule: Rule,
     /// Its value.
     pub decision: Decision,
+}
+
+impl PolicyEntry {
+    /// What stands in the map of an endpoint without any policy: everything passes. The datapath itself denies what no
+    /// entry allows, so a map that lost its entries lets nothing in.
+    pub(super) fn admit_all() -> [Self; 2] {
+        Direction::ALL.map(|direction| Self {
+            rule: Rule {
+                identity: 0,
+                direction,
+                traffic: Traffic::Any,
+            },
+            decision: Decision {
+                deny: false,
+                rule: 0,
+            },
+        })
+    }
 }

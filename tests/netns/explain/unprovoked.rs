@@ -1,14 +1,13 @@
 //! Reasons that no packet brings about: they are there for what the kernel hardly ever refuses. So a fault is
 //! put into the sources that makes it refuse, and the explanation names the reason and what it knows of it.
 
-use std::fs;
 use std::path::Path;
 
 use ep_builder::explain::{End, Start};
-use ep_builder::whole_file;
 use nix::mount::{MsFlags, mount};
 use weir_tests::node::repository;
 use weir_tests::pods::{Lab, Pod};
+use weir_tests::sources::write_with_fault;
 
 use super::{tcp, twins};
 use crate::lifecycle::needs;
@@ -80,26 +79,9 @@ fn solicitation(a: &Pod, b: &Pod) -> Vec<u8> {
 
 /// Puts sources with the fault where the calling thread, and the commands that it starts, look for the right ones.
 fn put_in(fault: &Fault, folder: &Path) {
-    copy(&repository("bpf-src"), folder);
-    let path = folder.join(fault.file);
-    let text = fs::read_to_string(&path).unwrap();
-    let places = text.matches(fault.right).count();
-    assert_eq!(places, 1, "{}: {:?}", fault.file, fault.right);
-    whole_file::write(&path, text.replace(fault.right, fault.wrong).as_bytes()).unwrap();
+    write_with_fault(folder, fault.file, fault.right, fault.wrong);
     let (none, bind) = (None::<&str>, MsFlags::MS_BIND);
     mount(Some(folder), &repository("bpf-src"), none, bind, none).unwrap();
-}
-
-fn copy(from: &Path, to: &Path) {
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let to = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            fs::create_dir(&to).unwrap();
-            copy(&entry.path(), &to);
-        } else {
-            fs::copy(entry.path(), to).unwrap();
-        }
-    }
 }
 
 #[test]

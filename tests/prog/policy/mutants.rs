@@ -1,17 +1,16 @@
 //! The verification finds faults: in each of these programs, or compilers, something is wrong, and a few random
 //! cases tell.
 
-use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use ep_builder::patch::Template;
 use ep_builder::policy::{Compiler, Peer, Verification};
-use ep_builder::whole_file;
 use weir_tests::need;
 use weir_tests::need::Need;
 use weir_tests::node::repository;
+use weir_tests::sources::write_with_fault;
 
 use super::{template, told, verification};
 
@@ -210,27 +209,9 @@ pub(super) fn named(name: &str) -> &'static Mutant {
     MUTANTS.iter().find(|mutant| mutant.name == name).unwrap()
 }
 
-/// The sources with the fault in them. A place that is not there, or twice, is a test that has become old.
+/// The sources with the fault in them.
 pub(super) fn write_sources(folder: &Path, mutant: &Mutant) {
-    copy(&repository("bpf-src"), folder);
-    let path = folder.join(mutant.file);
-    let text = fs::read_to_string(&path).unwrap();
-    let places = text.matches(mutant.right).count();
-    assert_eq!(places, 1, "{}: {:?}", mutant.name, mutant.right);
-    let text = text.replace(mutant.right, mutant.wrong);
-    whole_file::write(&path, text.as_bytes()).unwrap();
-}
-
-fn copy(from: &Path, to: &Path) {
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let to = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            fs::create_dir(&to).unwrap();
-            copy(&entry.path(), &to);
-        } else {
-            fs::copy(entry.path(), &to).unwrap();
-        }
-    }
+    write_with_fault(folder, mutant.file, mutant.right, mutant.wrong);
 }
 
 fn programs(mutant: &Mutant) -> Template {

@@ -3,7 +3,7 @@
 use super::pods::Pods;
 use super::{EnforceError, Enforcement};
 use crate::endpoint::Endpoint;
-use crate::maps::{Counters, Decision, Direction, Rule, Traffic};
+use crate::maps::Counters;
 use crate::policy::{FIRST_NETWORK, PolicyEntry, Shared, StoreError, Stored};
 
 /// How often what was found may be out of date before it can be used.
@@ -20,7 +20,7 @@ impl Enforcement<'_> {
         for _ in 0..ATTEMPTS {
             let shared = self.policies.share()?;
             let Some(revision) = self.policies.current()? else {
-                return self.fill(&shared, endpoint, UNJUDGED, &admit_all());
+                return self.fill(&shared, endpoint, UNJUDGED, &PolicyEntry::admit_all());
             };
             if let Some(stored) = self.known_as(revision, endpoint.identity, &pods)? {
                 return self.fill(&shared, endpoint, revision, &stored.policy.entries);
@@ -93,20 +93,4 @@ impl Enforcement<'_> {
             None => self.write_networks(revision, &networks),
         }
     }
-}
-
-/// Without any policy an endpoint lets everything pass: two entries say so. The datapath itself denies what no
-/// entry allows, so a map that lost its entries lets nothing in.
-fn admit_all() -> [PolicyEntry; 2] {
-    Direction::ALL.map(|direction| PolicyEntry {
-        rule: Rule {
-            identity: 0,
-            direction,
-            traffic: Traffic::Any,
-        },
-        decision: Decision {
-            deny: false,
-            rule: 0,
-        },
-    })
 }

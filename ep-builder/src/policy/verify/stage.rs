@@ -8,7 +8,7 @@ use super::VerifyError;
 use crate::endpoint::{Bandwidth, Endpoint, EndpointId, Labels, MacAddr, NetworkIds, Values};
 use crate::explain::{Surroundings, Twins};
 use crate::identity;
-use crate::maps::{Counters, Decision, Direction, LocalEndpoint, Prefix, Rule, Traffic};
+use crate::maps::{Counters, LocalEndpoint, Prefix};
 use crate::options::EndpointOptions;
 use crate::patch::Template;
 use crate::policy::oracle::{Case, End, Pod};
@@ -145,7 +145,7 @@ impl<'a> Stage<'a> {
             self.twins.place(address, &local)?;
             self.twins.know(Prefix::of(address), identity)?;
         }
-        self.insert(id, OPEN, &admit_all())?;
+        self.insert(id, OPEN, &PolicyEntry::admit_all())?;
         self.cast.insert(identity, id);
         Ok(())
     }
@@ -156,20 +156,6 @@ impl<'a> Stage<'a> {
         }
         Ok(())
     }
-}
-
-fn admit_all() -> [PolicyEntry; 2] {
-    Direction::ALL.map(|direction| PolicyEntry {
-        rule: Rule {
-            identity: 0,
-            direction,
-            traffic: Traffic::Any,
-        },
-        decision: Decision {
-            deny: false,
-            rule: 0,
-        },
-    })
 }
 
 fn endpoint(id: EndpointId, identity: u32, pod: Option<&Pod>) -> Endpoint {
