@@ -1,6 +1,7 @@
 //! The error of a build: each variant names the stage that failed, and so the file to open.
 
 use std::error::Error as StdError;
+use std::fmt;
 use std::path::PathBuf;
 
 use crate::cache::{BundleError, CacheError};
@@ -63,6 +64,19 @@ impl Error {
                 Some("check free space, owner and permissions of [paths] state_dir")
             }
             _ => None,
+        }
+    }
+}
+
+/// The kernel's own words, where it has some.
+#[derive(Debug)]
+pub struct KernelSays<'a>(pub &'a str);
+
+impl fmt::Display for KernelSays<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            "" => Ok(()),
+            text => write!(f, " (the kernel says: {text})"),
         }
     }
 }

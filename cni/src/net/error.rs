@@ -5,6 +5,7 @@ use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use ep_builder::error::KernelSays;
 use ipnet::IpNet;
 use nix::errno::Errno;
 
@@ -64,7 +65,7 @@ pub(crate) enum NetError {
         source: io::Error,
     },
     /// The kernel refused a request.
-    #[error("cannot {task} {link} {place}{}", Detail(detail))]
+    #[error("cannot {task} {link} {place}{}", KernelSays(detail))]
     Kernel {
         /// What was asked.
         task: Task,
@@ -273,18 +274,6 @@ impl fmt::Display for Task {
             Self::Limit => f.write_str("limit the rate of the link"),
             Self::FindQueue => f.write_str("look up the queue of the link"),
             Self::FindRoute(address) => write!(f, "look up the route to {address} for the link"),
-        }
-    }
-}
-
-/// The kernel's own words, where it has some.
-struct Detail<'a>(&'a str);
-
-impl fmt::Display for Detail<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            "" => Ok(()),
-            text => write!(f, " (the kernel says: {text})"),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use nix::errno::Errno;
 
 use crate::bpf::BpfError;
+use crate::error::KernelSays;
 
 /// A failed step of attaching or detaching.
 #[derive(Debug, thiserror::Error)]
@@ -16,7 +17,7 @@ pub enum AttachError {
     #[error("cannot speak netlink with the kernel")]
     Socket(#[source] std::io::Error),
     /// The kernel refused.
-    #[error("cannot {request} {device}{}", Detail(detail))]
+    #[error("cannot {request} {device}{}", KernelSays(detail))]
     Kernel {
         /// What was asked.
         request: Request,
@@ -120,17 +121,5 @@ impl fmt::Display for Request {
             Self::ReplaceFilter => "replace the filter of",
             Self::RemoveFilter => "remove a filter from",
         })
-    }
-}
-
-/// The kernel's own words, where it has some.
-struct Detail<'a>(&'a str);
-
-impl fmt::Display for Detail<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            "" => Ok(()),
-            text => write!(f, " (the kernel says: {text})"),
-        }
     }
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use nix::errno::Errno;
 
 use crate::attach::AttachError;
-use crate::error::Error as BuildError;
+use crate::error::{Error as BuildError, KernelSays};
 use crate::load::LoadError;
 use crate::lock::LockError;
 use crate::maps::{MapsError, Prefix};
@@ -29,7 +29,7 @@ pub enum NodeError {
     #[error(transparent)]
     Netlink(#[from] AttachError),
     /// The kernel refused a request about devices, addresses or routes.
-    #[error("cannot {task}{}", Detail(detail))]
+    #[error("cannot {task}{}", KernelSays(detail))]
     Kernel {
         /// What was asked.
         task: Task,
@@ -191,18 +191,6 @@ impl fmt::Display for Task {
             Self::AddAddress(address) => write!(f, "give the node the gateway's address {address}"),
             Self::AddRoute(network) => write!(f, "route {network} to the node's own device"),
             Self::RemoveRoute(network) => write!(f, "take the route to {network} away"),
-        }
-    }
-}
-
-/// The kernel's own words, where it has some.
-struct Detail<'a>(&'a str);
-
-impl fmt::Display for Detail<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            "" => Ok(()),
-            text => write!(f, " (the kernel says: {text})"),
         }
     }
 }
