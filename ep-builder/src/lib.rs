@@ -39,6 +39,7 @@ pub mod pairwise;
 pub mod patch;
 pub mod policy;
 pub mod prove;
+pub mod route_socket;
 mod sealed;
 pub mod settings;
 pub mod shape;
