@@ -1,5 +1,7 @@
 //! Our filter on a hook: where it goes, putting it there, taking it away.
 
+use std::collections::HashSet;
+
 use nix::errno::Errno;
 
 use super::Hook;
@@ -49,10 +51,14 @@ enum Place {
 /// Ours stays where it is unless a lower priority has become free; a new one goes to the lowest that nobody
 /// uses.
 fn place(filters: &[Filter]) -> Option<Place> {
-    let is_free = |priority: &u16| {
-        let mut there = filters.iter().filter(|filter| filter.priority == *priority);
-        there.all(|filter| filter.handle == 0 && filter.kind == "bpf")
-    };
+    // The kernel's own entry of a priority, with handle 0, is nobody's.
+    let somebody = |filter: &&Filter| filter.handle != 0 || filter.kind != "bpf";
+    let taken: HashSet<u16> = filters
+        .iter()
+        .filter(somebody)
+        .map(|filter| filter.priority)
+        .collect();
+    let is_free = |priority: &u16| !taken.contains(priority);
     let ours = filters.iter().filter(|filter| filter.is_ours());
     let ours = ours.min_by_key(|filter| (filter.priority, filter.handle));
     let limit = ours.map_or(u16::MAX, |filter| filter.priority);
