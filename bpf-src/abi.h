@@ -137,9 +137,13 @@ struct __abi ct6_key {
 	__u8 pad[2];
 };
 
-/* Of ct_value.flags: the peer began, so the policy for ingress judges; audit mode alone let it pass. */
+/*
+ * Of ct_value.flags: the peer began, so the policy for ingress judges; audit mode alone let it pass; a pod began, and
+ * its peer is the node itself.
+ */
 #define CT_INGRESS      0x0001
 #define CT_POLICY_AUDIT 0x0002
+#define CT_TO_NODE      0x0004
 
 /* Instead of the flags of TCP in `tx_tcp_flags` and `rx_tcp_flags`, for every other protocol. */
 #define CT_SEEN 0x01

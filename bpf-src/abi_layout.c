@@ -25,6 +25,7 @@ DESCRIBE(host_port_value);
 DESCRIBE(metrics_key);
 DESCRIBE(metrics_value);
 DESCRIBE(native_cidr_key);
+DESCRIBE(node_open_key);
 DESCRIBE(snat4_key);
 DESCRIBE(snat4_value);
 DESCRIBE(snat6_key);

@@ -88,6 +88,16 @@ struct __abi native_cidr_key {
 	__be32 address[4];
 };
 
+/*
+ * NODE_OPEN_MAP: a port at which the node may be talked to, or talk to others, whatever its policy says: the port of
+ * the side that answers, and the direction of the packet that opens the connection, as the node sees it.
+ */
+struct __abi node_open_key {
+	__be16 port;
+	__u8 protocol;
+	__u8 direction;
+};
+
 /* NETNS_MAP: instead of an endpoint's id, for the network namespace of the node itself. */
 #define NETNS_OF_NODE 0
 
@@ -110,6 +120,7 @@ struct __abi sock_asked_value {
 ABI_SIZE(host_port_key, 20);
 ABI_SIZE(host_port_value, 20);
 ABI_SIZE(native_cidr_key, 24);
+ABI_SIZE(node_open_key, 4);
 ABI_SIZE(snat4_key, 16);
 ABI_SIZE(snat4_value, 16);
 ABI_SIZE(snat6_key, 40);

@@ -7,7 +7,10 @@
  *   from-host     packets of the node's stack for its pods        (egress of weir_host)
  *   to-host       packets for the node's stack                    (ingress of weir_host)
  *
- * They count and tell of what they drop, from the pod's point of view. What passes a pod's own programs count.
+ *   policy/ingress   packets of a pod to the node itself, run at the pod's device, where the node has a policy
+ *
+ * They count and tell of what they drop, from the pod's point of view, or from the node's where that is at an end. What
+ * passes a pod's own programs count.
  */
 
 /* Values first, then what is made of them; the order is fixed. */
@@ -23,30 +26,55 @@
 #include "maps.h"
 #include "lib/host_receive.h"
 #include "lib/host_send.h"
+#include "lib/host_policy.h"
 #include "lib/host_link.h"
 
 /* The kernel offers some of the helpers to GPL-compatible programs only. */
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
+/* What comes in by a native device, of a family: a verdict. */
+static __always_inline int netdev_ingress(struct __sk_buff *ctx, struct flow *flow,
+					  const int family)
+{
+	struct endpoint_value pod = {};
+	int verdict = host_receive(ctx, flow, &pod, family);
+
+	if (verdict == HOST_TO_POD)
+		return host_deliver(ctx, flow, &pod, family);
+	if (verdict != TC_ACT_OK || !node_is_judged())
+		return verdict;
+	/* It may have been translated. */
+	*flow = (struct flow){};
+	return node_receive(ctx, flow, family);
+}
+
+/* Likewise what goes out by one. */
+static __always_inline int netdev_egress(struct __sk_buff *ctx, struct flow *flow, const int family)
+{
+	int verdict;
+
+	if (node_is_judged() && node_is_sender(ctx, family)) {
+		verdict = node_send(ctx, flow, family);
+		if (verdict < 0)
+			return verdict;
+		*flow = (struct flow){};
+	}
+	return host_send(ctx, flow, family);
+}
+
 /* Attached by the loader to the ingress of a native device. Writes a packet to a pod, and the handover words. */
 SEC("from-netdev")
 int from_netdev(struct __sk_buff *ctx)
 {
-	struct endpoint_value pod = {};
 	struct flow flow = {};
 	int verdict = TC_ACT_OK;
 
 	if (!host_is_for_us(ctx))
 		return TC_ACT_OK;
-	if (CONFIG_ENABLE_IPV4 && ctx->protocol == BE16(ETH_P_IP)) {
-		verdict = host_receive(ctx, &flow, &pod, FAMILY_IPV4);
-		if (verdict == HOST_TO_POD)
-			verdict = host_deliver(ctx, &flow, &pod, FAMILY_IPV4);
-	} else if (CONFIG_ENABLE_IPV6 && ctx->protocol == BE16(ETH_P_IPV6)) {
-		verdict = host_receive(ctx, &flow, &pod, FAMILY_IPV6);
-		if (verdict == HOST_TO_POD)
-			verdict = host_deliver(ctx, &flow, &pod, FAMILY_IPV6);
-	}
+	if (CONFIG_ENABLE_IPV4 && ctx->protocol == BE16(ETH_P_IP))
+		verdict = netdev_ingress(ctx, &flow, FAMILY_IPV4);
+	else if (CONFIG_ENABLE_IPV6 && ctx->protocol == BE16(ETH_P_IPV6))
+		verdict = netdev_ingress(ctx, &flow, FAMILY_IPV6);
 	return host_end(ctx, verdict, &flow, DIRECTION_INGRESS);
 }
 
@@ -61,9 +89,9 @@ int to_netdev(struct __sk_buff *ctx)
 	if (ctx->vlan_present)
 		return TC_ACT_OK;
 	if (CONFIG_ENABLE_IPV4 && ctx->protocol == BE16(ETH_P_IP))
-		verdict = host_send(ctx, &flow, FAMILY_IPV4);
+		verdict = netdev_egress(ctx, &flow, FAMILY_IPV4);
 	else if (CONFIG_ENABLE_IPV6 && ctx->protocol == BE16(ETH_P_IPV6))
-		verdict = host_send(ctx, &flow, FAMILY_IPV6);
+		verdict = netdev_egress(ctx, &flow, FAMILY_IPV6);
 	return host_end(ctx, verdict, &flow, DIRECTION_EGRESS);
 }
 
@@ -90,6 +118,25 @@ int to_host(struct __sk_buff *ctx)
 {
 	(void)ctx;
 	return TC_ACT_OK;
+}
+
+/*
+ * In CALL_POLICY_MAP at NODE_ID, by the loader: a pod's programs call it for what their pod has begun with the node.
+ * Reads the handover words. Counts for the pod's side, which cannot.
+ */
+SEC("policy/ingress")
+int policy_ingress(struct __sk_buff *ctx)
+{
+	struct flow flow = { .peer_identity = ctx->cb[HANDOVER_SOURCE_IDENTITY] };
+	int verdict = TC_ACT_OK;
+
+	if (CONFIG_ENABLE_IPV4 && ctx->protocol == BE16(ETH_P_IP))
+		verdict = node_receive(ctx, &flow, FAMILY_IPV4);
+	else if (CONFIG_ENABLE_IPV6 && ctx->protocol == BE16(ETH_P_IPV6))
+		verdict = node_receive(ctx, &flow, FAMILY_IPV6);
+	if (verdict >= 0)
+		metrics_count(ctx, METRICS_FORWARDED, DIRECTION_EGRESS);
+	return host_end(ctx, verdict, &flow, DIRECTION_INGRESS);
 }
 
 #if CONFIG_DROP_NOTIFY

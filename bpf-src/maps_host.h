@@ -10,6 +10,7 @@
 #include "abi_node.h"
 
 #define NATIVE_CIDRS_MAP_SIZE 1024
+#define NODE_OPEN_MAP_SIZE    1024
 
 /*
  * Read: the first packet of a pod to somebody outside. Written: the node's setup. An entry is a network in which
@@ -23,6 +24,18 @@ struct {
 	MAP_NUMBER(map_flags, BPF_F_NO_PREALLOC);
 	MAP_NUMBER(pinning, PIN_BY_NAME);
 } NATIVE_CIDRS_MAP SEC(".maps");
+
+/*
+ * Read: what the node's policy would drop. Written: with that policy, and by the node's setup. The value says nothing.
+ */
+struct {
+	MAP_NUMBER(type, BPF_MAP_TYPE_HASH);
+	MAP_TYPE(key, struct node_open_key);
+	MAP_TYPE(value, __u8);
+	MAP_NUMBER(max_entries, NODE_OPEN_MAP_SIZE);
+	MAP_NUMBER(map_flags, BPF_F_NO_PREALLOC);
+	MAP_NUMBER(pinning, PIN_BY_NAME);
+} NODE_OPEN_MAP SEC(".maps");
 
 /*
  * Read and written: every packet between a native device and a pod that is translated. Also read by the operator;

@@ -88,6 +88,18 @@ union bpf_sock_tuple {
 	} ipv6;
 };
 
+/* A socket that was found, as far as one that only waits for a handshake has it, too. */
+struct bpf_sock {
+	__u32 not_used_here[18];
+	__u32 state;
+};
+
+_Static_assert(__builtin_offsetof(struct bpf_sock, state) == 72, "offset in the ABI");
+
+/* `state` of a socket; for one of UDP the first one says that it is connected. */
+#define BPF_TCP_ESTABLISHED 1
+#define BPF_TCP_LISTEN      10
+
 /* Families as sockets have them. */
 #define AF_INET  2
 #define AF_INET6 10

@@ -46,6 +46,24 @@ static __always_inline int connection_stands(const struct ct_value *entry, const
 	       (!flow->peer_identity && entry->source_identity != IDENTITY_HOST);
 }
 
+/* Who is at the other end, as far as the entry says: the one that began, or the node. */
+static __always_inline __u32 connection_peer(const struct ct_value *entry)
+{
+	if (entry->flags & CT_INGRESS)
+		return entry->source_identity;
+	return entry->flags & CT_TO_NODE ? IDENTITY_HOST : IDENTITY_NONE;
+}
+
+/* The flags of an entry, of a packet that the policy has let pass. */
+static __always_inline __u32 connection_flags(const struct flow *flow, int verdict,
+					      const enum direction direction)
+{
+	const __u32 to_peer = flow->peer_identity == IDENTITY_HOST ? CT_TO_NODE : 0;
+
+	return (direction == DIRECTION_INGRESS ? CT_INGRESS : to_peer) |
+	       (verdict == POLICY_AUDITED ? CT_POLICY_AUDIT : 0);
+}
+
 /* A packet of a known connection that may pass. */
 static __always_inline void connection_go_on(struct __sk_buff *ctx, struct ct_value *entry,
 					     struct flow *flow, __u32 now,
@@ -53,8 +71,8 @@ static __always_inline void connection_go_on(struct __sk_buff *ctx, struct ct_va
 {
 	__u32 side = connection_side(entry, direction);
 
-	if (!flow->peer_identity && (entry->flags & CT_INGRESS))
-		flow->peer_identity = entry->source_identity;
+	if (!flow->peer_identity)
+		flow->peer_identity = connection_peer(entry);
 	if (flow->class == CLASS_ERROR) {
 		flow->reason = TRACE_RELATED;
 		return;
@@ -197,8 +215,7 @@ static __always_inline int connection_step(struct __sk_buff *ctx, void *key, str
 	flow->policy_rule = ctx->cb[ANSWER_RULE];
 	if (verdict < 0)
 		return verdict;
-	judged.flags = (direction == DIRECTION_INGRESS ? CT_INGRESS : 0) |
-		       (verdict == POLICY_AUDITED ? CT_POLICY_AUDIT : 0);
+	judged.flags = connection_flags(flow, verdict, direction);
 	return family == FAMILY_IPV4 ? connection_settle4(ctx, key, flow, &judged, direction)
 				     : connection_settle6(ctx, key, flow, &judged, direction);
 }

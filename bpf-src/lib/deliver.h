@@ -5,14 +5,16 @@
  *   a pod of this node   the receiver's policy program, by a tail call; it hands the packet to its pod.
  *                        Without FORCE_LOCAL_POLICY_EVAL_AT_SOURCE: the receiver's device, whose
  *                        to-container has the policy
- *   anywhere else        the host's stack, with the pod's identity in the mark
+ *   anywhere else        the host's stack, with the pod's identity in the mark; before that, what the pod
+ *                        has begun with the node itself comes to the node's policy, where there is one
  *
- * Reads: ENDPOINTS_MAP, CALL_POLICY_MAP. Drops: 196, 203.
+ * Reads: ENDPOINTS_MAP, CALL_POLICY_MAP, POLICY_REVISION_MAP. Drops: 196, 202, 203.
  */
 #pragma once
 
 #include "lib/events.h"
 #include "lib/identity.h"
+#include "lib/policy.h"
 #include "lib/self.h"
 
 #undef THIS_FILE
@@ -41,12 +43,32 @@ static __always_inline int answer(struct __sk_buff *ctx, const struct endpoint_s
 	return (int)bpf_redirect(ctx->ifindex, 0);
 }
 
-/* To the host's stack. */
-static __always_inline int deliver_to_stack(struct __sk_buff *ctx, const struct flow *flow)
+/*
+ * Whether the node's policy has to judge what a pod sends to the stack: what the pod has begun, and not what it answers
+ * or says of something that the node has sent. Most packets are not for the node, so that comes first.
+ */
+static __always_inline int deliver_is_judged(const struct flow *flow)
 {
+	return flow->peer_identity == IDENTITY_HOST && flow->reason <= TRACE_ESTABLISHED &&
+	       policy_revision(NODE_ID) != 0;
+}
+
+/* To the host's stack. Returns a verdict, or not at all. */
+static __always_inline int deliver_to_stack(struct __sk_buff *ctx, struct flow *flow)
+{
+	/* Hidden, as in tail_call_indirect(). */
+	volatile __u32 *node = &ctx->cb[SCRATCH_SLOT];
+
 	ctx->mark = mark_of_identity(flow->own_identity) |
 		    (flow->reason == TRACE_REPLY ? MARK_ANSWER : 0);
-	return TC_ACT_OK;
+	if (!deliver_is_judged(flow))
+		return TC_ACT_OK;
+	event_trace(ctx, TRACE_TO_HOST, flow, DIRECTION_EGRESS);
+	ctx->cb[HANDOVER_SOURCE_IDENTITY] = flow->own_identity;
+	ctx->cb[HANDOVER_ORIGIN] = ORIGIN_ENDPOINT;
+	*node = NODE_ID;
+	bpf_tail_call(ctx, &CALL_POLICY_MAP, *node);
+	return DROP_HERE(DROP_HOST_NOT_READY);
 }
 
 /* The next hop of a packet that may pass: an endpoint of this node, or NULL for the host's stack. */

@@ -101,6 +101,7 @@ enum source_file {
 	FILE_HOST_RECEIVE = 19,
 	FILE_HOST_SEND = 20,
 	FILE_HOST_LINK = 21,
+	FILE_HOST_POLICY = 22,
 };
 
 /*

@@ -44,6 +44,12 @@ static __always_inline int icmp6_highest_code(__u32 type)
 	}
 }
 
+/* Who listens to which group (MLD). */
+static __always_inline int icmp6_is_listener(__u32 type)
+{
+	return (type >= ICMPV6_MLD_QUERY && type <= ICMPV6_MLD_DONE) || type == ICMPV6_MLD2_REPORT;
+}
+
 static __always_inline int icmp_is_request(const struct flow *flow, const int family)
 {
 	return flow->dport ==

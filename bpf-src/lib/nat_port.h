@@ -39,16 +39,20 @@ static __always_inline __be16 nat_random_port(void)
 	return __builtin_bswap16((__u16)port);
 }
 
-/* Whether a socket of the node would get the answers to `end`; one that listens there counts, too. */
-VERIFIED_ALONE int nat_socket_has(struct __sk_buff *ctx, union nat_key *key, struct nat_end *end,
-				  __u32 family)
+/*
+ * The state of the node's socket that would get the answers to `end`, or 0 without one. One that listens there, or is
+ * bound and talks to anybody, counts, too.
+ */
+VERIFIED_ALONE int nat_socket_state(struct __sk_buff *ctx, union nat_key *key, struct nat_end *end,
+				    __u32 family)
 {
 	union bpf_sock_tuple ends = {};
 	__u32 size = sizeof(ends.ipv4);
 	struct bpf_sock *socket;
+	__u32 state = 0;
 
 	if (!key || !end)
-		return 1;
+		return 0;
 	if (nat_is_ipv4(family)) {
 		ends.ipv4.saddr = key->v4.daddr;
 		ends.ipv4.daddr = end->address[0];
@@ -61,16 +65,22 @@ VERIFIED_ALONE int nat_socket_has(struct __sk_buff *ctx, union nat_key *key, str
 		ends.ipv6.sport = key->v6.dport;
 		ends.ipv6.dport = end->port;
 	}
-	if (nat_protocol(key, family) == IPPROTO_TCP)
+	/* The two are of different types to the kernel: one instruction must not read both. */
+	if (nat_protocol(key, family) == IPPROTO_TCP) {
 		socket = bpf_skc_lookup_tcp(ctx, &ends, size, (__u64)BPF_F_CURRENT_NETNS, 0);
-	else if (nat_protocol(key, family) == IPPROTO_UDP)
+		if (!socket)
+			return 0;
+		state = socket->state;
+		KEEP(state);
+		bpf_sk_release(socket);
+	} else if (nat_protocol(key, family) == IPPROTO_UDP) {
 		socket = bpf_sk_lookup_udp(ctx, &ends, size, (__u64)BPF_F_CURRENT_NETNS, 0);
-	else
-		return 0;
-	if (!socket)
-		return 0;
-	bpf_sk_release(socket);
-	return 1;
+		if (!socket)
+			return 0;
+		state = socket->state;
+		bpf_sk_release(socket);
+	}
+	return (int)state;
 }
 
 /*
@@ -94,7 +104,7 @@ VERIFIED_ALONE int nat_choose(struct __sk_buff *ctx, union nat_key *key, struct 
 		end->port = nat_random_port();
 #pragma clang loop unroll(disable)
 	for (try = 0; try < NAT_TRIES; try++) {
-		if (!nat_socket_has(ctx, key, end, family) && !nat_make(key, flow, end, family))
+		if (!nat_socket_state(ctx, key, end, family) && !nat_make(key, flow, end, family))
 			return 0;
 		end->port = nat_random_port();
 	}

@@ -9,6 +9,7 @@
 
 #include "lib/checksum.h"
 #include "lib/deliver.h"
+#include "lib/icmp.h"
 
 #undef THIS_FILE
 #define THIS_FILE FILE_NEIGHBOR
@@ -25,17 +26,12 @@ static __always_inline int ipv6_is_link_multicast(const union ipv6_address *addr
 	return (address->word32[0] & BE32(0xffff0000)) == BE32(0xff020000);
 }
 
-static __always_inline int neighbor_is_listener(__u32 type)
-{
-	return (type >= ICMPV6_MLD_QUERY && type <= ICMPV6_MLD_DONE) || type == ICMPV6_MLD2_REPORT;
-}
-
 /* Whether transport_read() has read such a message. */
 static __always_inline int neighbor_is_message(const struct flow *flow)
 {
 	__u32 type = __builtin_bswap16(flow->dport);
 
-	return (type >= ICMPV6_ROUTER_ASK && type <= ICMPV6_REDIRECT) || neighbor_is_listener(type);
+	return (type >= ICMPV6_ROUTER_ASK && type <= ICMPV6_REDIRECT) || icmp6_is_listener(type);
 }
 
 /* Sets the class; 0, or a drop. */
@@ -50,7 +46,7 @@ static __always_inline int neighbor_check(const struct ct6_key *key, struct flow
 	if (direction == DIRECTION_EGRESS &&
 	    (type == ICMPV6_ROUTER_TELL || type == ICMPV6_REDIRECT))
 		return DROP_HERE(DROP_FORBIDDEN_ICMP6);
-	if (neighbor_is_listener(type)) {
+	if (icmp6_is_listener(type)) {
 		/* RFC 3810, 5: such a source, and a limit of one hop. */
 		if (flow->hop_limit == 1 && (ipv6_is_link_local(source) || ipv6_is_zero(source)))
 			return 0;

@@ -48,6 +48,9 @@ enum question_word {
 /* The detail of a missed call, where another one has its slot of CALLS_MAP. */
 #define MISSED_VERDICT 0xff
 
+/* The node's place among the endpoints. A revision of 0 there says that no policy judges the node. */
+#define NODE_ID 0
+
 /* Read before POLICY_MAP is: a change in between is then found at the next packet. */
 static __always_inline __u32 policy_revision(__u32 id)
 {
@@ -129,11 +132,12 @@ static __always_inline void policy_record(struct __sk_buff *ctx,
 	event_policy_debug(ctx, &facts);
 }
 
-/* In the endpoint's own program: 0, or a drop, or POLICY_AUDITED. */
-static __always_inline int policy_answer(struct __sk_buff *ctx)
+/* The question that policy_put() has left. */
+static __always_inline struct policy_question policy_take(const struct __sk_buff *ctx)
 {
 	__u32 about = ctx->cb[QUESTION_ABOUT];
-	struct policy_question question = {
+
+	return (struct policy_question){
 		.identity = ctx->cb[QUESTION_IDENTITY],
 		.network = ctx->cb[QUESTION_NETWORK],
 		.revision = ctx->cb[QUESTION_REVISION],
@@ -142,6 +146,12 @@ static __always_inline int policy_answer(struct __sk_buff *ctx)
 		.direction = (__u8)(about >> QUESTION_DIRECTION_SHIFT & 0x7f),
 		.is_ipv6 = (about & QUESTION_IS_IPV6) != 0,
 	};
+}
+
+/* In the endpoint's own program: 0, or a drop, or POLICY_AUDITED. */
+static __always_inline int policy_answer(struct __sk_buff *ctx)
+{
+	struct policy_question question = policy_take(ctx);
 	struct policy_value *value = policy_find(&question);
 	__u8 reason = policy_reason(value);
 

@@ -269,6 +269,13 @@ twins! {
         8 address: [u32; 4],
     }
 
+    /// Key of the ports of the node that are open whatever its policy says.
+    NodeOpenKey = "node_open_key", 4 {
+        0 port: u16,
+        2 protocol: u8,
+        3 direction: u8,
+    }
+
     /// Key of what sockets were asked: the socket, and the pod with which it talks.
     SockAskedKey = "sock_asked_key", 32 {
         0 cookie: u64,

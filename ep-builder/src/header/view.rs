@@ -114,8 +114,14 @@ impl EndpointView {
     pub(super) fn of_node(prefix: &MapPrefix, shape: &EndpointConfig) -> Self {
         let note = "Template: the node is number 0, and its device a placeholder.".to_owned();
         let calls = Unit::Host.placeholder().unwrap_or_default();
+        // The node's connections are one device's as much as another's, and an endpoint's own maps are none of theirs.
+        let conntrack = |stem: &str| prefix.map(&format!("{stem}_global"));
         Self {
             calls_map: prefix.map(&format!("calls_{calls}")),
+            ct_map_tcp4: conntrack("ct4"),
+            ct_map_any4: conntrack("ct_any4"),
+            ct_map_tcp6: conntrack("ct6"),
+            ct_map_any6: conntrack("ct_any6"),
             ..Self::new(prefix, shape, &NODE, note, String::new(), Vec::new())
         }
     }
@@ -256,7 +262,7 @@ struct MapSize {
 }
 
 /// Macro and name of the maps that all endpoints share and `ep_config.h` does not name.
-const SHARED_MAPS: [(&str, &str); 17] = [
+const SHARED_MAPS: [(&str, &str); 18] = [
     ("CALL_POLICY_MAP", "call_policy"),
     ("ENDPOINTS_MAP", "lxc"),
     ("EVENTS_MAP", "events"),
@@ -268,6 +274,7 @@ const SHARED_MAPS: [(&str, &str); 17] = [
     ("NATIVE_CIDRS_MAP", "native_cidrs"),
     ("NETNS_MAP", "netns"),
     ("NODE_ADDRESSES_MAP", "node_addresses"),
+    ("NODE_OPEN_MAP", "node_open"),
     ("POLICY_REVISION_MAP", "policy_rev"),
     ("POLICY_VERDICT_MAP", "verdict"),
     ("SELF_MAP", "self"),

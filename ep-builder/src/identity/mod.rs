@@ -29,9 +29,10 @@ use std::time::{Duration, SystemTime};
 pub use collect::KEEP_UNUSED;
 pub use error::{Damage, IdentityError};
 pub(crate) use file::digest as digest_of;
-pub use number::{FIRST, INIT, LAST, RESERVED, reserved_name};
+pub use number::{FIRST, HEALTH, INIT, LAST, RESERVED, reserved_name};
 
 use crate::endpoint::Labels;
+use crate::health;
 use crate::lock::FileLock;
 use crate::state::Store;
 use crate::step::Steps;
@@ -95,8 +96,8 @@ impl Identities {
     /// The number of this set. It is marked as used: no collection takes it for [`KEEP_UNUSED`], by which
     /// time the endpoint's record says that it is in use.
     pub fn acquire(&self, labels: &Labels) -> Result<u32, IdentityError> {
-        if labels.is_empty() {
-            return Ok(INIT);
+        if let Some(number) = reserved_for(labels) {
+            return Ok(number);
         }
         match self.look(labels)? {
             Look::Known(number) => Ok(number),
@@ -106,8 +107,10 @@ impl Identities {
 
     /// The set of this number, if it is one that was given.
     pub fn get(&self, number: u32) -> Result<Option<Labels>, IdentityError> {
-        if number == INIT {
-            return Ok(Some(Labels::default()));
+        match number {
+            INIT => return Ok(Some(Labels::default())),
+            HEALTH => return Ok(Some(health::labels())),
+            _ => {}
         }
         if !(FIRST..=LAST).contains(&number) {
             return Ok(None);
@@ -160,6 +163,14 @@ impl Identities {
         whole_file::private_folder(self.folder.path())?;
         Ok(FileLock::acquire(&self.folder.lock(), self.lock_wait)?)
     }
+}
+
+/// The number of a set that means the same on every node.
+fn reserved_for(labels: &Labels) -> Option<u32> {
+    if labels.is_empty() {
+        return Some(INIT);
+    }
+    (*labels == health::labels()).then_some(HEALTH)
 }
 
 /// Marks an identity as used now. Says whether its name still leads to it.

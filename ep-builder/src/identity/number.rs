@@ -4,6 +4,9 @@
 /// of its own.
 pub const INIT: u32 = 5;
 
+/// The identity of the health endpoint, whose one label no other endpoint can have.
+pub const HEALTH: u32 = 4;
+
 /// The first number that a set of labels can have; those below mean the same on every node.
 pub const FIRST: u32 = 256;
 
@@ -18,7 +21,7 @@ pub const RESERVED: [(u32, &str); 7] = [
     (1, "host"),
     (2, "world"),
     (3, "unmanaged"),
-    (4, "health"),
+    (HEALTH, "health"),
     (INIT, "init"),
     (6, "remote-node"),
     (7, "kube-apiserver"),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use crate::endpoint::{Label, Labels};
+use crate::health;
 use crate::policy::{NAMESPACE_LABEL, PORTS_LABEL};
 
 /// The source of labels that the operator gives.
@@ -27,6 +28,9 @@ pub enum LabelError {
     /// A label that says what others know better.
     #[error("label {0:?} is not the operator's to change: {1}")]
     Reserved(String, &'static str),
+    /// What is said of the health endpoint.
+    #[error("the health endpoint has the label that weir gives it, and no other")]
+    Health,
     /// There is nothing to remove.
     #[error("the endpoint has no label {0:?}: `weir endpoint get` shows those it has")]
     Absent(String),
@@ -70,6 +74,9 @@ impl FromStr for LabelChange {
 /// The labels after these changes. What the operator sets counts more than what the runtime said, and takes
 /// nothing of it away: removed again, the runtime's word counts. Removed once more, that goes, too.
 pub(super) fn changed(labels: &Labels, changes: &[LabelChange]) -> Result<Labels, LabelError> {
+    if *labels == health::labels() {
+        return Err(LabelError::Health);
+    }
     let mut by_key: BTreeMap<&str, &LabelChange> = BTreeMap::new();
     for change in changes {
         if by_key.insert(&change.key, change).is_some() {
@@ -161,6 +168,14 @@ mod tests {
         ] {
             let error = apply(&[], changes).unwrap_err();
             assert!(error.contains(expected), "{changes:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_health_endpoint_keeps_its_label() {
+        for change in ["app=web", "health-"] {
+            let refused = changed(&health::labels(), &[change.parse().unwrap()]);
+            assert_eq!(refused, Err(LabelError::Health), "{change}");
         }
     }
 }

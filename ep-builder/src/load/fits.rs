@@ -39,7 +39,7 @@ fn programs(object: &Loadable, owner: Owner) -> Option<String> {
             .tails
             .iter()
             .any(|tail| tail.function == function.name);
-        is_tail || is_hook(section) || owner.has(section)
+        is_tail || is_hook(section) || owner.called_in_unit().contains(&section)
     };
     let mut programs = object.programs().map(|(_, function)| function);
     let homeless = programs.find(|function| !has_place(function))?;
@@ -91,6 +91,7 @@ mod tests {
 
     use super::*;
     use crate::btf::TailSlot;
+    use crate::device::DeviceId;
     use crate::endpoint::EndpointId;
     use crate::shape::MapPrefix;
 
@@ -188,5 +189,31 @@ mod tests {
             |it| it.maps.push(map("weir_lxc", MapShape::HASH, 9, 9)),
             Some("map weir_lxc with keys of 9 and values of 9 bytes"),
         );
+    }
+
+    #[test]
+    fn what_one_device_of_the_node_is_called_by_has_its_place_at_each() {
+        for (device, calls) in [
+            (DeviceId::Native(7), "weir_calls_netdev_0000000007"),
+            (DeviceId::Host, "weir_calls_hostns_0000000000"),
+        ] {
+            let owner = Owner::Device(device);
+            let pins = Pins::new(Path::new("/b"), &MapPrefix::default(), owner);
+            let of_all = ["from-netdev", "to-host", "policy/ingress"];
+            let object = Loadable {
+                maps: vec![map(calls, MapShape::PROGRAM_ARRAY, 4, 4)],
+                functions: of_all.map(|it| function(it, it)).into(),
+                tails: Vec::new(),
+                ..object()
+            };
+            assert!(check(&object, &pins).is_ok(), "{device}");
+            let is_called = owner.called().contains(&"policy/ingress");
+            assert_eq!(is_called, device == DeviceId::Host);
+            let other = Loadable {
+                functions: vec![function("judges", "policy/verdict")],
+                ..object
+            };
+            assert!(check(&other, &pins).is_err(), "{device}");
+        }
     }
 }

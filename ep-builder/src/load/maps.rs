@@ -53,10 +53,12 @@ impl MapSet {
         wanted: impl Fn(&str) -> bool,
     ) -> Result<(), LoadError> {
         let needed = needed(object, pins.owner());
+        let is_called_by =
+            |name: &str| !pins.owner().called().is_empty() && name == pins.call_policy_name();
         let maps = object.maps.iter().enumerate();
-        for (_, definition) in
-            maps.filter(|(index, map)| needed.contains(index) && wanted(&map.name))
-        {
+        for (_, definition) in maps.filter(|(index, map)| {
+            (needed.contains(index) || is_called_by(&map.name)) && wanted(&map.name)
+        }) {
             let map = self.open_map(definition, pins)?;
             self.maps.push((definition.name.clone(), map));
         }
@@ -147,8 +149,7 @@ impl MapSet {
 const NOBODY_S: i32 = -1;
 
 /// Which maps of an object are made, by their order in it. An endpoint's object brings all maps of its shape; the
-/// node's is compiled with the same declarations, and brings those that its programs name: the conntrack maps, of
-/// which it has no use, take a second and hundreds of megabytes.
+/// node's is compiled with the same declarations, and brings those that its programs name.
 fn needed(object: &Loadable, owner: Owner) -> BTreeSet<usize> {
     match owner {
         Owner::Endpoint(_) => (0..object.maps.len()).collect(),

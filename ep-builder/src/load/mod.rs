@@ -32,7 +32,7 @@ pub use error::LoadError;
 pub(crate) use maps::find_or_make;
 pub use owner::Owner;
 pub use prepared::Prepared;
-pub use remove::{Removed, detach, forget, uninstall};
+pub use remove::{Removed, detach, forget, forget_called, uninstall};
 pub use switch::{Attachment, Retired};
 pub use twin::load_twin;
 pub use verifier::Refusal;

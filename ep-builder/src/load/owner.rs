@@ -60,7 +60,17 @@ impl Owner {
         match self {
             // The one that judges comes before the one by which packets come.
             Self::Endpoint(_) => &[VERDICT, POLICY],
-            Self::Device(_) => &[],
+            // For the node one device has them: the one that there always is.
+            Self::Device(DeviceId::Host) => &[POLICY],
+            Self::Device(DeviceId::Native(_)) => &[],
+        }
+    }
+
+    /// Those of each owner of the same unit.
+    pub(super) fn called_in_unit(self) -> &'static [&'static str] {
+        match self {
+            Self::Endpoint(_) => self.called(),
+            Self::Device(_) => Self::Device(DeviceId::Host).called(),
         }
     }
 

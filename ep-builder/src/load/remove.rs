@@ -4,7 +4,6 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use super::Target;
-use super::bpffs::Pins;
 use super::error::LoadError;
 use super::owner::Owner;
 use crate::abi::EndpointValue;
@@ -47,12 +46,14 @@ pub fn uninstall(target: &Target, addresses: &[IpAddr]) -> Result<Removed, LoadE
 pub fn forget(target: &Target, addresses: &[IpAddr]) -> Result<Removed, LoadError> {
     let pins = target.pins();
     let mut removed = Removed::default();
-    if let Owner::Endpoint(id) = target.owner {
-        removed.policy = forget_called(&pins)?;
-        if let Some(map) = Map::find_pin(&pins.of(&pins.endpoints_name()))? {
-            for address in addresses {
-                removed.addresses += usize::from(free(&map, id.get(), *address)?);
-            }
+    if !target.owner.called().is_empty() {
+        removed.policy = forget_called(target)?;
+    }
+    if let Owner::Endpoint(id) = target.owner
+        && let Some(map) = Map::find_pin(&pins.of(&pins.endpoints_name()))?
+    {
+        for address in addresses {
+            removed.addresses += usize::from(free(&map, id.get(), *address)?);
         }
     }
     for pin in pins.own()? {
@@ -62,8 +63,9 @@ pub fn forget(target: &Target, addresses: &[IpAddr]) -> Result<Removed, LoadErro
     Ok(removed)
 }
 
-/// Lets nobody call its programs any more; says whether anybody could.
-fn forget_called(pins: &Pins) -> Result<bool, LoadError> {
+/// Lets nobody call an owner's programs any more; says whether anybody could.
+pub fn forget_called(target: &Target) -> Result<bool, LoadError> {
+    let pins = target.pins();
     let mut was_there = false;
     for name in [pins.call_policy_name(), pins.verdict_name()] {
         if let Some(map) = Map::find_pin(&pins.of(&name))? {

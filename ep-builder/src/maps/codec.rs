@@ -7,7 +7,7 @@
 use crate::abi::{
     Ct4Key, Ct6Key, CtValue, DebugEvent, DropEvent, EndpointKey, EndpointValue, EventHeader,
     EventPacket, HostPortKey, HostPortValue, IpcacheKey, IpcacheValue, MetricsKey, MetricsValue,
-    NativeCidrKey, PolicyKey, PolicyValue, Snat4Key, Snat4Value, Snat6Key, Snat6Value,
+    NativeCidrKey, NodeOpenKey, PolicyKey, PolicyValue, Snat4Key, Snat4Value, Snat6Key, Snat6Value,
     SockAskedKey, SockAskedValue, TraceEvent, VerdictEvent,
 };
 
@@ -147,6 +147,7 @@ records! {
     Snat6Key: daddr saddr dport sport protocol flags pad;
     Snat6Value: address port seen seen_back lifetime created;
     NativeCidrKey: prefixlen family pad address;
+    NodeOpenKey: port protocol direction;
     HostPortKey: address port protocol family;
     HostPortValue: address port lxc_id;
     MetricsKey: reason direction pad;

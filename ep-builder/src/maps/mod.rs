@@ -20,6 +20,7 @@ mod name;
 mod nat;
 mod native_cidrs;
 mod node_addresses;
+mod node_open;
 mod policy;
 mod programs;
 mod revisions;
@@ -29,7 +30,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use aya::maps::MapData;
+use aya::maps::MapError;
 
 pub use address::{InvalidPrefix, Prefix};
 pub use codec::Record;
@@ -45,12 +46,14 @@ pub use name::{Conntrack, Definition, Family, MapName, MapType};
 pub use nat::{NatHalf, NatMap};
 pub use native_cidrs::NativeCidrsMap;
 pub use node_addresses::NodeAddressesMap;
+pub use node_open::{NodeOpenMap, OpenPort};
 pub use policy::{Counters, Decision, PolicyMap, Ports, Rule, Traffic};
 pub use programs::ProgramsMap;
 pub use revisions::{BY_HAND, RevisionsMap};
 pub use table::{Facts, PerCpuTable, Table};
 
 use crate::abi::{Frag4Key, Frag6Key, FragValue, SockAskedKey, SockAskedValue};
+use crate::bpf::Ring;
 use crate::device::DeviceId;
 use crate::endpoint::EndpointId;
 use crate::shape::MapPrefix;
@@ -122,6 +125,8 @@ impl Maps {
     pub fn count(&self, map: MapName) -> Result<Option<usize>, MapsError> {
         Ok(Some(match map {
             MapName::Policy(id) => self.policy(id)?.0.count()?,
+            MapName::NodePolicy => self.node_policy()?.0.count()?,
+            MapName::NodeOpen => self.node_open()?.0.count()?,
             MapName::Calls(_)
             | MapName::DeviceCalls(_)
             | MapName::Tails(_)
@@ -156,6 +161,16 @@ impl Maps {
     /// The policy of an endpoint.
     pub fn policy(&self, id: EndpointId) -> Result<PolicyMap, MapsError> {
         self.table(MapName::Policy(id)).map(PolicyMap)
+    }
+
+    /// The policy of the node itself.
+    pub fn node_policy(&self) -> Result<PolicyMap, MapsError> {
+        self.table(MapName::NodePolicy).map(PolicyMap)
+    }
+
+    /// The ports of the node that are open whatever its policy says.
+    pub fn node_open(&self) -> Result<NodeOpenMap, MapsError> {
+        self.table(MapName::NodeOpen).map(NodeOpenMap)
     }
 
     /// The tail programs of an endpoint, by slot.
@@ -230,9 +245,13 @@ impl Maps {
     }
 
     /// The ring buffer, for [`crate::events::EventRing`].
-    pub(crate) fn ring(&self) -> Result<MapData, MapsError> {
+    pub(crate) fn ring(&self) -> Result<Ring, MapsError> {
         let opened = table::open(MapName::Events, &self.pin(MapName::Events))?;
-        Ok(opened.data)
+        let ring = Ring::map(opened.descriptor, opened.max_entries);
+        ring.map_err(|errno| MapsError::Open {
+            path: opened.path,
+            source: MapError::IoError(errno.into()),
+        })
     }
 
     /// How many fragmented datagrams a map knows; its keys have this many bytes.

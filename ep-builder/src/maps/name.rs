@@ -5,7 +5,7 @@ use std::fmt;
 use crate::abi::{
     Ct4Key, Ct6Key, CtValue, EndpointKey, EndpointValue, Frag4Key, Frag6Key, FragValue,
     HostPortKey, HostPortValue, IpcacheKey, IpcacheValue, Layout, MetricsKey, MetricsValue,
-    NativeCidrKey, PolicyKey, PolicyValue, Snat4Key, Snat4Value, Snat6Key, Snat6Value,
+    NativeCidrKey, NodeOpenKey, PolicyKey, PolicyValue, Snat4Key, Snat4Value, Snat6Key, Snat6Value,
     SockAskedKey, SockAskedValue,
 };
 use crate::device::DeviceId;
@@ -17,6 +17,10 @@ use crate::shape::MapPrefix;
 pub enum MapName {
     /// An endpoint's policy.
     Policy(EndpointId),
+    /// The node's own policy.
+    NodePolicy,
+    /// The ports of the node that are open whatever its policy says.
+    NodeOpen,
     /// An endpoint's tail programs.
     Calls(EndpointId),
     /// The tail programs of a device of the node.
@@ -108,7 +112,9 @@ const SHARED: &str = "global";
 
 impl MapName {
     /// The maps that have one name each.
-    const SINGLE: [Self; 17] = [
+    const SINGLE: [Self; 19] = [
+        Self::NodePolicy,
+        Self::NodeOpen,
         Self::CallPolicy,
         Self::Verdict,
         Self::Running,
@@ -158,6 +164,9 @@ impl MapName {
     fn stem(self) -> String {
         match self {
             Self::Policy(id) => format!("policy_{}", id.five_digits()),
+            // The digits of number 0, which no endpoint has.
+            Self::NodePolicy => "policy_00000".to_owned(),
+            Self::NodeOpen => "node_open".to_owned(),
             Self::Calls(id) => format!("calls_{}", id.five_digits()),
             Self::DeviceCalls(id) => format!("calls_{}", id.digits()),
             Self::Tails(digest) => format!("tails_{digest:016x}"),
@@ -195,7 +204,9 @@ impl MapName {
         let table = |map_type, key: Layout, value: Layout| sized(map_type, key.size, value.size);
         let numbers = |map_type| sized(map_type, size_of::<u32>(), size_of::<u32>());
         match self {
-            Self::Policy(_) => table(MapType::Trie, PolicyKey::LAYOUT, PolicyValue::LAYOUT),
+            Self::Policy(_) | Self::NodePolicy => {
+                table(MapType::Trie, PolicyKey::LAYOUT, PolicyValue::LAYOUT)
+            }
             Self::Calls(_)
             | Self::DeviceCalls(_)
             | Self::Tails(_)
@@ -219,6 +230,7 @@ impl MapName {
             Self::Frag4 => table(MapType::Lru, Frag4Key::LAYOUT, FragValue::LAYOUT),
             Self::Frag6 => table(MapType::Lru, Frag6Key::LAYOUT, FragValue::LAYOUT),
             Self::HostPorts => table(MapType::Hash, HostPortKey::LAYOUT, HostPortValue::LAYOUT),
+            Self::NodeOpen => sized(MapType::Hash, NodeOpenKey::LAYOUT.size, size_of::<u8>()),
             Self::NodeAddresses => sized(MapType::Hash, EndpointKey::LAYOUT.size, size_of::<u32>()),
             Self::NativeCidrs => sized(MapType::Trie, NativeCidrKey::LAYOUT.size, size_of::<u8>()),
             Self::Netns => sized(MapType::Hash, size_of::<u64>(), size_of::<u32>()),

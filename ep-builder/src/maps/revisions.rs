@@ -15,6 +15,9 @@ pub const BY_HAND: u32 = 1 << 31;
 /// In such a revision, the bits of a number that grows; above them the endpoint's id.
 const EDITS: u32 = 15;
 
+/// The node's place among the endpoints.
+const NODE: u32 = 0;
+
 /// The next revision by hand of an endpoint that stands at `revision`. It is this endpoint's alone, and
 /// begins where the node's number ends, so that what conntrack knows of earlier ones is seldom met again.
 pub(super) fn next_by_hand(id: EndpointId, revision: u32) -> u32 {
@@ -36,6 +39,16 @@ impl RevisionsMap {
         Ok(self.0.get(id.get().into())?.unwrap_or_default())
     }
 
+    /// The revision of the node's own policy; 0 where it has none.
+    pub fn of_node(&self) -> Result<u32, MapsError> {
+        Ok(self.0.get(NODE)?.unwrap_or_default())
+    }
+
+    /// Sets the revision of the node's own policy; with 0 nothing of the node is judged.
+    pub fn set_node(&mut self, revision: u32) -> Result<(), MapsError> {
+        self.0.set(NODE, revision)
+    }
+
     /// Every endpoint's revision that is not 0, by id. Ids that nobody has may have one.
     pub fn all(&self) -> Result<Vec<(EndpointId, u32)>, MapsError> {
         let set = self.numbers()?.into_iter();
@@ -54,17 +67,30 @@ impl RevisionsMap {
 
     /// Sets the revisions of several endpoints, with as little time between them as there can be.
     pub fn set_all(&mut self, revisions: &[(EndpointId, u32)]) -> Result<(), MapsError> {
+        self.set_all_with_node(revisions, None)
+    }
+
+    /// Likewise with the node's own, if it is to be set.
+    pub fn set_all_with_node(
+        &mut self,
+        revisions: &[(EndpointId, u32)],
+        node: Option<u32>,
+    ) -> Result<(), MapsError> {
+        let endpoints = revisions
+            .iter()
+            .map(|(id, revision)| (u32::from(id.get()), *revision));
+        let places: Vec<_> = endpoints.chain(node.map(|it| (NODE, it))).collect();
         let mut entries = Entries::default();
-        for (id, revision) in revisions {
-            entries.keys.extend(u32::from(id.get()).to_ne_bytes());
+        for (place, revision) in &places {
+            entries.keys.extend(place.to_ne_bytes());
             entries.values.extend(revision.to_ne_bytes());
         }
         let write = || whole(self.0.descriptor(), self.0.path())?.update_all(&entries);
         if write().is_ok() {
             return Ok(());
         }
-        for (id, revision) in revisions {
-            self.set(*id, *revision)?;
+        for (place, revision) in places {
+            self.0.set(place, revision)?;
         }
         Ok(())
     }

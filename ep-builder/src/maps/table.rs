@@ -101,6 +101,8 @@ fn made(name: MapName) -> &'static str {
             "it is made when the first endpoint is attached that tracks connections of its family"
         }
         MapName::DeviceCalls(_)
+        | MapName::NodePolicy
+        | MapName::NodeOpen
         | MapName::HostPorts
         | MapName::NodeAddresses
         | MapName::NativeCidrs

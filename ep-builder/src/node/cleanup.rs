@@ -6,10 +6,12 @@ use super::error::NodeError;
 use super::kernel;
 use super::network::Network;
 use super::pair;
+use super::policy;
 use super::programs;
 use super::record::{Folder, Record, Stage, pins_in};
 use crate::bpf::unpin;
 use crate::endpoint::Endpoint;
+use crate::health::is_health;
 use crate::load::LoadError;
 use crate::maps::{MapName, Maps};
 use crate::settings::Settings;
@@ -43,25 +45,38 @@ impl Cleaned {
     }
 }
 
+/// What stays on record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// Nothing: no pod is there.
+    Nothing,
+    /// What the next setup gives back to the pods that are there.
+    WhatPodsNeed,
+}
+
 /// Whether an endpoint needs the node's part.
 pub fn needs(endpoint: &Endpoint) -> bool {
     endpoint.masquerade || !endpoint.host_ports.is_empty()
 }
 
 /// Takes the node's part away: programs, pair, addresses, routes, settings and pins. Refused while endpoints need
-/// it, unless `by_force`.
+/// it, unless `by_force`: then the next setup gives it back to them.
 pub fn cleanup(settings: &Settings, store: &Store, by_force: bool) -> Result<Cleaned, NodeError> {
     let folder = Folder::of(settings);
     let _lock = folder.lock()?;
-    if !by_force {
-        refuse_needed(store)?;
-    }
-    undo(settings, &folder, &mut Network::open()?)
+    let rest = match refuse_needed(store) {
+        Ok(()) => Rest::Nothing,
+        Err(_) if by_force => Rest::WhatPodsNeed,
+        Err(error) => return Err(error),
+    };
+    undo(settings, &folder, &mut Network::open()?, rest)
 }
 
-fn refuse_needed(store: &Store) -> Result<(), NodeError> {
+/// Refuses while endpoints need the node's part. The health endpoint does not count: it goes with it.
+pub fn refuse_needed(store: &Store) -> Result<(), NodeError> {
     let records = store.records()?.kept.into_iter();
-    let ids = records.map(|(_, record)| record.endpoint).filter(needs);
+    let pods = records.map(|(_, record)| record.endpoint);
+    let ids = pods.filter(|pod| needs(pod) && !is_health(pod));
     let mut ids: Vec<_> = ids.map(|endpoint| endpoint.id.get()).collect();
     ids.sort_unstable();
     ids.dedup();
@@ -84,6 +99,7 @@ pub(super) fn undo(
     settings: &Settings,
     folder: &Folder,
     network: &mut Network,
+    rest: Rest,
 ) -> Result<Cleaned, NodeError> {
     let mut record = folder.read()?;
     if let Some(record) = &mut record {
@@ -91,6 +107,7 @@ pub(super) fn undo(
         folder.write(record)?;
     }
     let mut cleaned = Cleaned::default();
+    policy::end(settings)?;
     take_programs(settings, network, record.as_ref(), &mut cleaned)?;
     cleaned.sockets = Sockets::new(settings).remove()?;
     for name in [pair::HOST, pair::NET] {
@@ -107,7 +124,10 @@ pub(super) fn undo(
         cleaned.settings = changed.map(|it| it.file.clone()).collect();
     }
     take_pins(settings, record.as_ref(), &mut cleaned)?;
-    folder.remove()?;
+    match record {
+        Some(record) if rest == Rest::WhatPodsNeed => folder.write(&record.cleaned(settings))?,
+        _ => folder.remove()?,
+    }
     Ok(cleaned)
 }
 
@@ -133,8 +153,9 @@ fn take_programs(
 }
 
 /// How the names of maps begin that no endpoint's program has, behind the prefix.
-const OF_THE_NODE: [&str; 8] = [
+const OF_THE_NODE: [&str; 9] = [
     "policy_00000",
+    "node_open",
     "snat_v4_external",
     "snat_v6_external",
     "native_cidrs",

@@ -12,6 +12,7 @@ use crate::error::{Error as BuildError, KernelSays};
 use crate::load::LoadError;
 use crate::lock::LockError;
 use crate::maps::{MapsError, Prefix};
+use crate::policy::EnforceError;
 use crate::sock::SockError;
 use crate::state::StateError;
 use crate::whole_file::FileError;
@@ -79,6 +80,9 @@ pub enum NodeError {
     /// The endpoints of the node.
     #[error(transparent)]
     State(#[from] StateError),
+    /// What policy says of the node.
+    #[error("cannot give the node its policy")]
+    Policy(#[source] Box<EnforceError>),
     /// Endpoints cannot do without.
     #[error("cannot clean the node up: {count} of its endpoints need it ({ids})")]
     Needed {
@@ -95,6 +99,12 @@ pub enum NodeError {
         /// Why it was not undone.
         source: Box<Self>,
     },
+}
+
+impl From<EnforceError> for NodeError {
+    fn from(error: EnforceError) -> Self {
+        Self::Policy(Box::new(error))
+    }
 }
 
 impl NodeError {
@@ -130,6 +140,7 @@ impl NodeError {
             Self::Load(error) => error.advice(),
             Self::Sockets(error) => error.advice(),
             Self::State(error) => error.advice(),
+            Self::Policy(error) => error.advice(),
             Self::File(_) | Self::Kernel { .. } => None,
         }
     }
@@ -141,6 +152,7 @@ impl NodeError {
             | Self::Build(BuildError::Cache(crate::cache::CacheError::Lock(LockError::Busy {
                 ..
             }))) => true,
+            Self::Policy(error) => error.is_busy(),
             Self::Undo { source, .. } => source.is_busy(),
             _ => false,
         }

@@ -28,9 +28,12 @@ pub(super) fn glance(
     folder: &Folder,
     network: &mut Network,
 ) -> Result<Glance, NodeError> {
-    let Some(record) = folder.read()? else {
-        let why = "the node was not set up".to_owned();
-        return Ok(Glance::Differs(None, why));
+    let record = match folder.read()? {
+        Some(record) if record.state != Stage::Cleaned => record,
+        rest => {
+            let why = "the node was not set up".to_owned();
+            return Ok(Glance::Differs(rest.map(Box::new), why));
+        }
     };
     let difference = match difference(settings, &record, network)? {
         None => in_programs(settings, &record)?,

@@ -132,6 +132,12 @@ pub fn remove_from(settings: &Settings, name: &str, ifindex: u32) -> Result<bool
     Ok(was_there)
 }
 
+/// Lets nobody call the programs that judge for the node, also where no record says that they are there.
+pub(super) fn forget_called(settings: &Settings) -> Result<(), NodeError> {
+    load::forget_called(&target_of(settings, super::pair::HOST, DeviceId::Host))?;
+    Ok(())
+}
+
 fn take(target: &Target, clsact: Clsact) -> Result<bool, NodeError> {
     let programs = load::detach(target, clsact)?;
     let rest = load::forget(target, &[])?;

@@ -40,6 +40,8 @@ pub enum Stage {
     Ready,
     /// Something may be half removed.
     Leaving,
+    /// Nothing is there but what pods still need: they were there when the node's part was taken away.
+    Cleaned,
 }
 
 /// A device with programs of ours.
@@ -66,7 +68,7 @@ impl DeviceRecord {
         if self.had_clsact {
             Clsact::Stays
         } else {
-            Clsact::GoesIfEmpty
+            Clsact::CameWithOurs
         }
     }
 }
@@ -178,6 +180,16 @@ impl Record {
         devices.chain(self.sockets_template)
     }
 
+    /// What is left of it for pods that are there when all else goes: their networks, and whether they have ports.
+    pub(super) fn cleaned(&self, settings: &Settings) -> Self {
+        Self {
+            state: Stage::Cleaned,
+            networks: self.networks.clone(),
+            sockets: self.sockets,
+            ..Self::new(settings, Vec::new())
+        }
+    }
+
     /// Remembers what settings were before they are changed; what is known of one already is older.
     pub(super) fn remember(&mut self, changes: &[Change]) {
         for change in changes {
@@ -239,9 +251,10 @@ impl Folder {
     }
 }
 
-/// What is known of a node with these settings; nothing if it was never set up.
+/// What is known of a node with these settings; nothing if it is not set up.
 pub fn recorded(settings: &Settings) -> Result<Option<Record>, NodeError> {
-    Folder::of(settings).read()
+    let record = Folder::of(settings).read()?;
+    Ok(record.filter(|record| record.state != Stage::Cleaned))
 }
 
 /// A damaged record is as good as none: what it told is found in the kernel.
@@ -299,7 +312,7 @@ mod tests {
         assert_eq!(device.remove("hadClsact"), Some(true.into()));
         older.as_object_mut().unwrap().remove("socketsTemplate");
         let read = decode(&seal(serde_json::to_vec(&older).unwrap())).unwrap();
-        assert_eq!(read.devices[0].clsact(), Clsact::GoesIfEmpty);
+        assert_eq!(read.devices[0].clsact(), Clsact::CameWithOurs);
         assert_eq!(record().devices[0].clsact(), Clsact::Stays);
     }
 

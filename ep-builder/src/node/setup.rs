@@ -9,7 +9,7 @@ use std::path::Path;
 use nix::errno::Errno;
 
 use super::addresses::Hints;
-use super::cleanup;
+use super::cleanup::{self, Rest};
 use super::ensure::{Need, Thoroughness};
 use super::error::{NodeError, Task};
 use super::glance::refuse_others;
@@ -19,6 +19,7 @@ use super::network::Network;
 use super::networks;
 use super::pair;
 use super::plan::{Facts, Plan};
+use super::policy;
 use super::programs;
 use super::record::{DeviceRecord, Folder, NodeAddress, Record, Stage, Wanted, pins_in};
 use crate::builder::Builder;
@@ -27,8 +28,10 @@ use crate::endpoint::MacAddr;
 use crate::error::chain;
 use crate::key::TemplateKey;
 use crate::maps::Maps;
+use crate::policy::Enforcement;
 use crate::settings::Settings;
 use crate::sock;
+use crate::state::Store;
 use crate::timeline::Timeline;
 
 /// A setup under way, by the one process that has the lock.
@@ -39,6 +42,8 @@ pub(super) struct Setup<'a> {
     network: Network,
     /// The devices that have their programs.
     in_force: Vec<DeviceRecord>,
+    /// Whether there were pods when the node's part was taken away last.
+    serves_pods: bool,
     notices: Vec<String>,
 }
 
@@ -51,6 +56,7 @@ impl<'a> Setup<'a> {
             folder,
             network,
             in_force: Vec::new(),
+            serves_pods: false,
             notices: Vec::new(),
         }
     }
@@ -70,13 +76,15 @@ impl<'a> Setup<'a> {
     ) -> Result<Record, NodeError> {
         let facts = self.facts()?;
         refuse_others(self.settings, &facts.links)?;
-        let is_first = record.is_none() && !facts.links.iter().any(pair::is_ours);
+        let is_bare = record.as_ref().is_none_or(|it| it.state == Stage::Cleaned);
+        let is_first = is_bare && !facts.links.iter().any(pair::is_ours);
         let known = record.as_ref().map_or(&[][..], |it| &it.devices);
         // After one that was cut short nobody knows which generation a device has.
         let is_whole = record.as_ref().is_some_and(|it| it.state == Stage::Ready);
         if is_whole && need.thoroughness == Thoroughness::Glance {
             self.in_force = known.to_vec();
         }
+        self.serves_pods = is_bare && record.is_some();
         let mut plan = Plan::new(self.settings, &facts, known);
         for native in &mut plan.natives {
             let index = native.facts.ifindex;
@@ -105,6 +113,7 @@ impl<'a> Setup<'a> {
         let host = self.own_pair(plan.mtu)?;
         timeline.mark("pair");
         self.leave(&record.devices, &host, &plan.natives)?;
+        policy::resize(self.settings)?;
         let mut devices = vec![self.install(host, timeline)?];
         record.addresses = self.join(&record, &devices)?;
         self.fill(&record)?;
@@ -138,8 +147,11 @@ impl<'a> Setup<'a> {
         plan: &Plan,
         needs_sockets: bool,
     ) -> Result<Record, NodeError> {
-        let mut record = record
-            .unwrap_or_else(|| Record::new(self.settings, pins_in(&self.settings.paths.bpffs_dir)));
+        let pins = || pins_in(&self.settings.paths.bpffs_dir);
+        let mut record = record.unwrap_or_else(|| Record::new(self.settings, pins()));
+        if record.state == Stage::Cleaned {
+            record.pins_before = pins();
+        }
         let node = &self.settings.node;
         let changes = kernel::needed(Path::new(kernel::ROOT), [node.ipv4, node.ipv6]);
         record.remember(&changes);
@@ -255,7 +267,7 @@ impl<'a> Setup<'a> {
         Ok(())
     }
 
-    /// Tells the programs the addresses of the node, and where pods keep theirs.
+    /// Tells the programs the addresses of the node, where pods keep theirs, and what policy says of the node.
     fn fill(&self, record: &Record) -> Result<(), NodeError> {
         let settings = self.settings;
         let maps = Maps::new(&settings.paths.bpffs_dir, &settings.node.map_prefix);
@@ -264,12 +276,18 @@ impl<'a> Setup<'a> {
         maps.node_addresses()?.replace(&addresses)?;
         let native: BTreeSet<_> = settings.host.native_cidrs.iter().copied().collect();
         maps.native_cidrs()?.replace(&native)?;
-        Ok(())
+        let store = Store::open(&settings.paths.state_dir)?;
+        Ok(Enforcement::new(settings, &store).install_node()?)
     }
 
     /// Takes away what a first setup has made.
     fn undo(&mut self, error: NodeError) -> NodeError {
-        match cleanup::undo(self.settings, self.folder, &mut self.network) {
+        let rest = if self.serves_pods {
+            Rest::WhatPodsNeed
+        } else {
+            Rest::Nothing
+        };
+        match cleanup::undo(self.settings, self.folder, &mut self.network, rest) {
             Ok(_) => error,
             Err(source) => NodeError::Undo {
                 first: chain(&error),

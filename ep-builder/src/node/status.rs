@@ -7,7 +7,7 @@ use super::glance::{Glance, glance};
 use super::network::Network;
 use super::plan::{Facts, Plan};
 use super::programs;
-use super::record::{DeviceRecord, Folder, NodeAddress, PodNetwork, Record};
+use super::record::{DeviceRecord, Folder, NodeAddress, PodNetwork, Record, Stage};
 use crate::bpf::SockHook;
 use crate::device::DeviceFacts;
 use crate::settings::Settings;
@@ -73,7 +73,10 @@ pub fn status(settings: &Settings) -> Result<NodeStatus, NodeError> {
     let mut network = Network::open()?;
     let (record, why) = match glance(settings, &folder, &mut network)? {
         Glance::AsMade(record) => (Some(*record), None),
-        Glance::Differs(record, why) => (record.map(|it| *it), Some(why)),
+        Glance::Differs(record, why) => {
+            let record = record.filter(|it| it.state != Stage::Cleaned);
+            (record.map(|it| *it), Some(why))
+        }
     };
     let facts = Facts {
         links: network.links()?,

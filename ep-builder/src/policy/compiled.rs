@@ -20,7 +20,7 @@ pub struct Compiled {
     /// The networks that rules name, each with a number of its own, sorted. An address belongs to the longest
     /// one; entries for a network count for every address in it, so shorter ones are written out for it, too.
     pub networks: Vec<(Prefix, u32)>,
-    /// The policy of each identity.
+    /// The policy of each identity; that of the node only if a document speaks for it.
     pub subjects: BTreeMap<u32, SubjectPolicy>,
 }
 

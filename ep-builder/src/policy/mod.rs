@@ -18,24 +18,28 @@ mod store;
 mod subject;
 mod verify;
 
+pub(crate) use compile::HOST;
 pub use compile::{CompileError, CompileOptions, Introduced, Share, compile, introduce};
 pub use compiled::{Compiled, FIRST_NETWORK, Origin, PolicyEntry, SubjectPolicy};
 pub use documents::{
     CutError, DocumentError, DocumentKind, Documents, Mistake, Mistakes, Notice, Source,
     SourceFile, Summary,
 };
+pub(crate) use documents::{is_label_key, is_label_value};
 pub use enforce::{
-    Applied, Change, EnforceError, Enforcement, InForceEntry, Isolation, Member, PeerName, Plan,
-    state_of,
+    Applied, Change, EnforceError, Enforcement, Holder, InForceEntry, Isolation, Member, PeerName,
+    Plan, Waiting, state_of,
 };
 pub use model::{
     Action, Document, Entity, Namespaces, Operator, Peer, Place, PolicyKind, PolicyRule, PolicySet,
-    PortMatch, PortRule, Protocol, Requirement, Rules, Selector, Target,
+    PortMatch, PortRule, Protocol, Requirement, Rules, Scope, Selector, Target,
 };
 pub use store::{
-    Basis, Damage, Draft, Exclusive, PolicyStore, Shared, Sources, StoreError, Stored,
+    Basis, Damage, Draft, Exclusive, NodeBasis, Pending, PolicyStore, Shared, Sources, StoreError,
+    Stored, Uptime,
 };
 pub use subject::{
-    DEFAULT_NAMESPACE, NAMESPACE_LABEL, NamedPort, PORTS_LABEL, PodFacts, parse_ports, ports_label,
+    DEFAULT_NAMESPACE, HOSTNAME_LABEL, NAMESPACE_LABEL, NamedPort, NodeFacts, PORTS_LABEL,
+    PodFacts, parse_ports, ports_label,
 };
 pub use verify::{Compiler, Counterexample, Moment, Seen, Verification, VerifyError};

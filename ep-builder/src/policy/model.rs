@@ -27,6 +27,14 @@ pub struct PolicySet {
     pub namespaces: BTreeMap<String, BTreeMap<String, String>>,
 }
 
+impl PolicySet {
+    /// Whether one of them speaks for nodes, this one or others.
+    pub fn speaks_for_nodes(&self) -> bool {
+        let mut documents = self.policies.iter();
+        documents.any(|document| matches!(document.scope, Scope::Node(_)))
+    }
+}
+
 /// One policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document {
@@ -39,7 +47,7 @@ pub struct Document {
     /// Where it begins.
     pub place: Place,
     /// For whom it speaks.
-    pub target: Target,
+    pub scope: Scope,
     /// What may, or may not, reach them.
     pub ingress: Rules,
     /// What they may, or may not, reach.
@@ -53,6 +61,15 @@ pub enum PolicyKind {
     NetworkPolicy,
     /// `weir.dev/v1alpha1`: of the whole node, and with rules that deny.
     WeirPolicy,
+}
+
+/// For whom a policy speaks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// For pods.
+    Pods(Target),
+    /// For the node itself, if it has such labels.
+    Node(Selector),
 }
 
 /// The pods of some namespaces with some labels.
@@ -104,9 +121,9 @@ pub enum Operator {
 /// The rules for one direction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rules {
-    /// Whether traffic of this direction needs a rule that allows it: of any document that selects the pod.
+    /// Whether traffic of this direction needs a rule that allows it: of any document with the same subject.
     pub isolates: bool,
-    /// The rules. A pod that no document isolates may do all that no rule denies.
+    /// The rules. Who is isolated by no document may do all that no rule denies.
     pub rules: Vec<PolicyRule>,
 }
 

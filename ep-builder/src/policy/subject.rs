@@ -1,5 +1,5 @@
 //! A pod as policy sees it: namespace, labels, names of ports. All of it follows from its set of labels, so
-//! pods of one identity are the same to policy.
+//! pods of one identity are the same to policy. And the node, which has labels and nothing else.
 
 use std::collections::BTreeMap;
 
@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::model::Protocol;
 use crate::endpoint::Labels;
+use crate::health;
 
 /// The label with a pod's namespace.
 pub const NAMESPACE_LABEL: &str = "io.kubernetes.pod.namespace";
@@ -31,12 +32,22 @@ pub struct NamedPort {
 /// What policy knows of the pods of one identity.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PodFacts {
-    /// The namespace.
+    /// The namespace; empty for who is in none, whom no selector means.
     pub namespace: String,
     /// The labels that selectors see.
     pub labels: BTreeMap<String, String>,
     /// The named ports, sorted.
     pub ports: Vec<NamedPort>,
+}
+
+/// The label of the node with its name.
+pub const HOSTNAME_LABEL: &str = "kubernetes.io/hostname";
+
+/// What policy knows of the node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NodeFacts {
+    /// The labels that selectors see.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// Who is believed when two sources give the same key, the last one most: the operator's word counts.
@@ -45,6 +56,9 @@ const SOURCES: [&str; 4] = ["container", "cni", "k8s", "weir"];
 impl PodFacts {
     /// The facts in a set of labels.
     pub fn of(labels: &Labels) -> Self {
+        if *labels == health::labels() {
+            return Self::default();
+        }
         let mut ranked: Vec<_> = labels.iter().collect();
         ranked.sort_by_key(|label| SOURCES.iter().position(|source| *source == label.source));
         let mut facts = Self {
@@ -102,5 +116,6 @@ mod tests {
         assert_eq!(facts.labels, [("app".to_owned(), "ours".to_owned())].into());
         assert_eq!(ports_label(&facts.ports).unwrap(), ports);
         assert_eq!(PodFacts::of(&Labels::default()).namespace, "default");
+        assert_eq!(PodFacts::of(&health::labels()), PodFacts::default());
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{AllowLocalhost, Settings};
+use super::{AllowLocalhost, ServicePort, Settings};
 use crate::attach::AttachMode;
 use crate::maps::Prefix;
 use crate::options::{OPTIONS, OptionKind, OptionSpec};
@@ -37,6 +37,10 @@ pub(super) enum Kind {
     Devices(Slot<Vec<String>>),
     /// Networks.
     Networks(Slot<Vec<Prefix>>),
+    /// Labels, each of a key and a value.
+    Labels(Slot<Vec<(String, String)>>),
+    /// Ports, each with its protocol.
+    Ports(Slot<Vec<ServicePort>>),
     /// On or off.
     Switch(Slot<bool>),
     /// Entries or bytes of a map.
@@ -78,6 +82,8 @@ pub(super) enum Takes {
     Number(Bounds),
     Devices,
     Networks,
+    Labels,
+    Ports,
     Either(&'static str, &'static str),
 }
 
@@ -92,6 +98,12 @@ impl fmt::Display for Takes {
             Self::Networks => {
                 f.write_str("a list of networks, each in quotes as \"10.0.0.0/8\" or \"fd00::/8\"")
             }
+            Self::Labels => f.write_str(
+                "a list of labels, each in quotes as \"role=edge\"; kubernetes.io/hostname is the node's name",
+            ),
+            Self::Ports => f.write_str(
+                "a list of ports, each in quotes as \"22/tcp\", \"53/udp\" or \"9/sctp\"",
+            ),
             Self::Either(one, other) => write!(f, "\"{one}\" or \"{other}\""),
         }
     }
@@ -108,6 +120,8 @@ impl Kind {
             Self::Folder(_) | Self::Optional(_) => Takes::Path,
             Self::Devices(_) => Takes::Devices,
             Self::Networks(_) => Takes::Networks,
+            Self::Labels(_) => Takes::Labels,
+            Self::Ports(_) => Takes::Ports,
             Self::Switch(_) => Takes::Switch,
             Self::Size(_, bounds) | Self::Number(_, bounds) | Self::Time(_, _, bounds) => {
                 Takes::Number(bounds)
@@ -134,7 +148,7 @@ const KEEP: Bounds = Bounds(0, 87_600);
 type Rows = &'static [(&'static str, Kind)];
 
 /// Every key but those of `[options]`, which are the rows of [`OPTIONS`].
-const ROWS: [(&str, Rows); 8] = [
+const ROWS: [(&str, Rows); 9] = [
     (
         "",
         &[("map_prefix", Kind::Prefix), ("attach", Kind::Attach)],
@@ -189,6 +203,21 @@ const ROWS: [(&str, Rows); 8] = [
             ("devices", Kind::Devices(|s| &mut s.host.devices)),
             ("native_cidrs", Kind::Networks(|s| &mut s.host.native_cidrs)),
             ("pod_cidrs", Kind::Networks(|s| &mut s.host.pod_cidrs)),
+            ("health", Kind::Switch(|s| &mut s.host.health)),
+            ("labels", Kind::Labels(|s| &mut s.host.labels)),
+        ],
+    ),
+    (
+        "node.firewall",
+        &[
+            (
+                "always_open_ingress",
+                Kind::Ports(|s| &mut s.host.firewall.always_open_ingress),
+            ),
+            (
+                "always_open_egress",
+                Kind::Ports(|s| &mut s.host.firewall.always_open_egress),
+            ),
         ],
     ),
     (
@@ -291,4 +320,14 @@ pub(super) fn find(table: &str, name: &str) -> Option<Key> {
 /// The table by its own name, whose lifetime is the program's.
 pub(super) fn table(name: &str) -> Option<&'static str> {
     tables().find(|table| *table == name)
+}
+
+/// The table of this name within another one.
+pub(super) fn table_within(table: &str, name: &str) -> Option<&'static str> {
+    tables().find(|known| {
+        known
+            .strip_prefix(table)
+            .and_then(|rest| rest.strip_prefix('.'))
+            == Some(name)
+    })
 }

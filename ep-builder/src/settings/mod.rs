@@ -10,6 +10,7 @@ mod file;
 mod keys;
 mod node;
 mod raw;
+mod reference;
 mod resolve;
 mod suggest;
 
@@ -20,7 +21,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use error::{Excerpt, Hint, Mistake, Problem, SettingsError};
-pub use node::NodeSettings;
+pub use node::{FirewallSettings, NodeSettings, ServicePort};
+pub use reference::{KeyText, TableText, reference};
 pub(crate) use suggest::closest;
 
 use crate::attach::AttachMode;

@@ -84,7 +84,7 @@ impl Raw {
             match (keys::table(name.get_ref()), value.get_ref()) {
                 (Some(table), DeValue::Table(rows)) => {
                     for item in in_order(rows) {
-                        entries.push(entry(table, item, source)?);
+                        below(table, item, source, &mut entries)?;
                     }
                 }
                 (Some(table), other) => {
@@ -97,6 +97,32 @@ impl Raw {
         }
         Ok(Self { entries })
     }
+}
+
+/// A key of a table, or the keys of a table in it.
+fn below(
+    table: &'static str,
+    (name, value): Item<'_, '_>,
+    source: &Source<'_>,
+    entries: &mut Vec<Entry>,
+) -> Result<(), SettingsError> {
+    match (keys::table_within(table, name.get_ref()), value.get_ref()) {
+        (Some(inner), DeValue::Table(rows)) => {
+            for item in in_order(rows) {
+                entries.push(entry(inner, item, source)?);
+            }
+        }
+        (Some(inner), other) => {
+            let found = Value::new(other).name();
+            let problem = Problem::NotATable {
+                table: inner,
+                found,
+            };
+            return Err(source.error(&name.span(), problem));
+        }
+        (None, _) => entries.push(entry(table, (name, value), source)?),
+    }
+    Ok(())
 }
 
 /// The items in the order of the text: the parser sorts them by name.

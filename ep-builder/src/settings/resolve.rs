@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::error::{Problem, SettingsError, Source, shown};
 use super::keys::{Bounds, Kind, Takes};
 use super::raw::{Entry, Raw, Value};
-use super::{AllowLocalhost, Settings, node};
+use super::{AllowLocalhost, ServicePort, Settings, node};
 use crate::attach::AttachMode;
 use crate::maps::Prefix;
 use crate::options::{OPTIONS, OptionError};
@@ -53,6 +53,12 @@ fn set(settings: &mut Settings, entry: &Entry, written: &str) -> Result<(), Prob
         }
         (Kind::Networks(slot), Value::List(networks)) => {
             *slot(settings) = listed(entry, networks.as_deref(), written, network)?;
+        }
+        (Kind::Labels(slot), Value::List(labels)) => {
+            *slot(settings) = listed(entry, labels.as_deref(), written, node::label)?;
+        }
+        (Kind::Ports(slot), Value::List(ports)) => {
+            *slot(settings) = listed(entry, ports.as_deref(), written, ServicePort::parse)?;
         }
         (Kind::Switch(slot), Value::Switch(on)) => *slot(settings) = *on,
         (Kind::Size(slot, bounds), Value::Number(n)) => {

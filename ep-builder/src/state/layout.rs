@@ -87,11 +87,12 @@ const IDENTITIES: &str = "identities";
 const ATTACHMENTS: &str = "attachments";
 const POLICY: &str = "policy";
 const NODE: &str = "node";
+const HEALTH: &str = "health";
 const CLANG: &str = "clang.json";
 const HEADERS: &str = "headers.json";
 
 /// What is no endpoint's.
-const SHARED: [&str; 9] = [
+const SHARED: [&str; 10] = [
     LOCKS,
     TEMPLATES,
     IPAM,
@@ -99,6 +100,7 @@ const SHARED: [&str; 9] = [
     ATTACHMENTS,
     POLICY,
     NODE,
+    HEALTH,
     CLANG,
     HEADERS,
 ];
@@ -175,6 +177,16 @@ impl StateLayout {
         self.root.join(NODE)
     }
 
+    /// The health endpoint: what it was made from, and its network namespace.
+    pub fn health(&self) -> PathBuf {
+        self.root.join(HEALTH)
+    }
+
+    /// The file that keeps the health endpoint's network namespace alive.
+    pub fn health_netns(&self) -> PathBuf {
+        self.health().join("netns")
+    }
+
     /// The numbers of label sets.
     pub fn identities(&self) -> PathBuf {
         self.root.join(IDENTITIES)
@@ -237,6 +249,7 @@ mod tests {
             StateLayout::identities,
             StateLayout::policy,
             StateLayout::node,
+            StateLayout::health,
             StateLayout::clang,
         ] {
             let path = path(&StateLayout::new("/s"));

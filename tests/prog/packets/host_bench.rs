@@ -34,6 +34,8 @@ pub(super) const ANSWER: u32 = 0x1000;
 const LINES: &str = "snat = 131072\nhost_ports = 16\n";
 /// The slot of the program that tells of drops (`bpf-src/lib/tail.h`).
 const SLOT_DROP_NOTIFY: u32 = 1;
+/// The node's place among the endpoints.
+const NODE_ID: u32 = 0;
 
 pub(super) struct Host {
     pub(super) bench: Bench,
@@ -100,6 +102,10 @@ impl Host {
         let slot = SLOT_DROP_NOTIFY.to_ne_bytes();
         let tells = program("tail_drop");
         calls.update_fd(&slot, &tells).unwrap();
+        // What the loader does with those of the node's own device.
+        let called = bench.map("call_policy").unwrap();
+        let judges = program("policy_ingress");
+        called.update_fd(&NODE_ID.to_ne_bytes(), &judges).unwrap();
         Self {
             from: program("from_netdev"),
             to: program("to_netdev"),
@@ -117,6 +123,8 @@ impl Host {
             "host_ports",
             "node_addresses",
             "native_cidrs",
+            "policy_00000",
+            "node_open",
         ] {
             let map = self.bench.map(name).unwrap();
             let keys: Vec<_> = map.keys().map(Result::unwrap).collect();
@@ -124,6 +132,7 @@ impl Host {
                 map.delete(&key).unwrap();
             }
         }
+        self.set_revision(0);
         for step in open() {
             scenario::take(&mut self.bench, &step).unwrap();
         }
@@ -254,6 +263,20 @@ impl Host {
     /// A packet that the node's stack sends out by the device.
     pub(super) fn send(&self, frame: &[u8], mark: u32) -> TestOutput {
         run(&self.to, frame, mark)
+    }
+
+    /// Likewise one that came to the node by another device.
+    pub(super) fn forward(&self, frame: &[u8]) -> TestOutput {
+        let context = SkContext {
+            ingress_ifindex: 8,
+            ..SkContext::default()
+        };
+        let input = TestInput {
+            packet: frame,
+            context,
+            repeat: 1,
+        };
+        self.to.test_run(&input).unwrap()
     }
 
     /// A packet that it sends to `weir_host`.

@@ -4,11 +4,13 @@
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
+use ep_builder::bpf::TestOutput;
 use ep_builder::events::Event;
 
 use super::Net;
 use super::build::*;
 use super::host_bench::Host;
+use super::host_policy::{self, NodeStep};
 
 /// The router beside the node.
 const ROUTER_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0x77];
@@ -51,6 +53,8 @@ pub(super) enum Step {
     Evicted(bool),
     /// So many halves are there.
     Halves(usize),
+    /// Something about the node's policy.
+    Node(NodeStep),
 }
 
 pub(super) fn out(packet: &Packet, want: Want) -> Step {
@@ -109,6 +113,7 @@ fn take(host: &mut Host, step: &Step) -> Result<(), String> {
                 return Err(format!("{} halves: {found:?}", found.len()));
             }
         }
+        Step::Node(step) => host_policy::take(host, step)?,
     }
     Ok(())
 }
@@ -135,6 +140,20 @@ const TO_OTHER: ([u8; 6], [u8; 6]) = (OTHER_MAC, OTHER_HOST_MAC);
 fn pass(host: &mut Host, packet: &Packet, mark: Option<u32>, want: &Want) -> Result<(), String> {
     let is_out = mark.is_some();
     let frame = on_link(packet, is_out);
+    judge(host, &frame, is_out, want, |host| match mark {
+        Some(mark) => host.send(&frame, mark),
+        None => host.receive(&frame),
+    })
+}
+
+/// Holds what comes of a frame against what must.
+pub(super) fn judge(
+    host: &mut Host,
+    frame: &[u8],
+    is_out: bool,
+    want: &Want,
+    run: impl Fn(&Host) -> TestOutput,
+) -> Result<(), String> {
     let dropped = |host: &Host| {
         let rows = host.bench.counters();
         let drops = rows.iter().filter(|(reason, ..)| *reason >= 130);
@@ -144,14 +163,11 @@ fn pass(host: &mut Host, packet: &Packet, mark: Option<u32>, want: &Want) -> Res
     };
     let before = dropped(host);
     host.bench.events();
-    let output = match mark {
-        Some(mark) => host.send(&frame, mark),
-        None => host.receive(&frame),
-    };
+    let output = run(host);
     let after = dropped(host);
     let new: Vec<_> = after.iter().filter(|row| !before.contains(row)).collect();
     let (verdict, expected) = match want {
-        Want::Same => (0, Some(frame)),
+        Want::Same => (0, Some(frame.to_vec())),
         Want::Becomes(packet) => (0, Some(on_link(packet, is_out))),
         Want::Pod(packet) => (7, Some(at_pod(packet, TO_POD))),
         Want::Other(packet) => (7, Some(at_pod(packet, TO_OTHER))),

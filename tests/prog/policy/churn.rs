@@ -288,10 +288,12 @@ impl<'a> Traffic<'a> {
             };
             (endpoint.identity, pod)
         });
+        let random = random::case(&mut Choices::seeded(seed), 0);
         Case {
-            set: random::case(&mut Choices::seeded(seed), 0).set,
+            set: random.set,
             allow_localhost: true,
             pods: pods.collect(),
+            node: random.node,
             packets: Vec::new(),
         }
     }

@@ -35,7 +35,7 @@ fn other_names_are_no_maps_of_ours() {
         "weir_policy",
         "weir_policy_",
         "weir_policy_7",
-        "weir_policy_00000",
+        "weir_calls_00000",
         "weir_policy_65535",
         "weir_calls_02665__new",
         "weir_tails_",

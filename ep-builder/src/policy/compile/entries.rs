@@ -20,6 +20,24 @@ pub(super) fn subject(
     ports: &[NamedPort],
     options: &CompileOptions,
 ) -> SubjectPolicy {
+    written(documents, ports, |direction, isolated| {
+        unsaid(direction, isolated, options)
+    })
+}
+
+/// The policy of the node, of which these documents speak. It has no way to itself that would need an entry, and no
+/// names of ports.
+pub(super) fn of_the_node(documents: &[&Prepared<'_>]) -> SubjectPolicy {
+    written(documents, &[], |direction, isolated| {
+        (!isolated).then(|| entry(ANYBODY, direction, Traffic::Any, false, NO_RULE))
+    })
+}
+
+fn written(
+    documents: &[&Prepared<'_>],
+    ports: &[NamedPort],
+    unsaid: impl Fn(Direction, bool) -> Option<PolicyEntry>,
+) -> SubjectPolicy {
     let isolates = |direction| {
         documents
             .iter()
@@ -27,7 +45,7 @@ pub(super) fn subject(
     };
     let mut candidates = Vec::new();
     for direction in Direction::ALL {
-        candidates.extend(unsaid(direction, isolates(direction), options));
+        candidates.extend(unsaid(direction, isolates(direction)));
         candidates.extend(said(documents, ports, direction, isolates(direction)));
     }
     SubjectPolicy {

@@ -12,6 +12,8 @@ const NAME_OF_NAMESPACE: &str = "kubernetes.io/metadata.name";
 pub(super) struct Pods<'a> {
     /// Their identities and facts, by place.
     list: Vec<(u32, &'a PodFacts)>,
+    /// Those that are in a namespace.
+    placed: Bits,
     own: Labels<'a>,
     of_namespaces: Labels<'a>,
     by_namespace: HashMap<&'a str, Bits>,
@@ -27,12 +29,17 @@ impl<'a> Pods<'a> {
         let count = list.len();
         let mut this = Self {
             list,
+            placed: Bits::none(count),
             own: Labels::new(count),
             of_namespaces: Labels::new(count),
             by_namespace: HashMap::new(),
         };
         for (place, (_, facts)) in this.list.iter().enumerate() {
             let namespace = facts.namespace.as_str();
+            if namespace.is_empty() {
+                continue;
+            }
+            this.placed.add(place);
             for (key, value) in &facts.labels {
                 this.own.add(place, key, value);
             }
@@ -57,7 +64,7 @@ impl<'a> Pods<'a> {
         Bits::none(self.list.len())
     }
 
-    /// Those that a target selects.
+    /// Those that a target selects: of who is in no namespace nobody, however little it asks for.
     pub(super) fn meant_by(&self, target: &Target) -> Bits {
         let mut found = match &target.namespaces {
             Namespaces::Named(name) => {
@@ -66,9 +73,19 @@ impl<'a> Pods<'a> {
             }
             Namespaces::Labelled(selector) => self.of_namespaces.meant_by(selector),
         };
+        found.keep(&self.placed);
         found.keep(&self.own.meant_by(&target.pods));
         found
     }
+}
+
+/// Whether a selector means somebody with these labels.
+pub(super) fn holds(selector: &Selector, labels: &BTreeMap<String, String>) -> bool {
+    let mut one = Labels::new(1);
+    for (key, value) in labels {
+        one.add(0, key, value);
+    }
+    one.meant_by(selector).has(0)
 }
 
 /// Pods by labels: their own, or those of their namespaces.

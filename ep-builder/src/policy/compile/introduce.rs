@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{CompileError, CompileOptions, Node, entries, fits};
-use crate::policy::{PodFacts, PolicyEntry, PolicySet, SubjectPolicy};
+use super::rules::HOST;
+use super::{CompileError, CompileOptions, Node, entries, error, fits};
+use crate::policy::{NodeFacts, PodFacts, PolicyEntry, PolicySet, SubjectPolicy};
 
 /// What a new identity changes. Compiling everything with it would give the same, and nothing else.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -11,7 +12,8 @@ pub struct Introduced {
     /// Its own policy.
     pub subject: SubjectPolicy,
     /// What the policies of the others get in addition: entries for the new identity as a peer, sorted by
-    /// rule, for those that have any. Whether they fit must ask who knows how full the maps are.
+    /// rule, for those that have any, the node among them. Whether they fit must ask who knows how full the maps
+    /// are.
     pub additions: BTreeMap<u32, Vec<PolicyEntry>>,
 }
 
@@ -20,6 +22,7 @@ pub struct Introduced {
 pub fn introduce(
     set: &PolicySet,
     known: &BTreeMap<u32, PodFacts>,
+    host: &NodeFacts,
     identity: u32,
     facts: &PodFacts,
     options: &CompileOptions,
@@ -29,20 +32,32 @@ pub fn introduce(
         .map(|(number, facts)| (*number, facts))
         .collect();
     pods.insert(identity, facts);
-    let node = Node::new(set, pods.into_iter());
+    let node = Node::new(set, pods.into_iter(), host);
     let naming = node.documents_naming(identity);
     let mut introduced = Introduced::default();
     for (place, (number, other)) in node.pods.list().iter().enumerate() {
         if *number == identity {
             let documents = node.these(&node.documents_for(place));
             introduced.subject = entries::subject(&documents, &facts.ports, options);
-            fits(set, identity, facts, &introduced.subject, options)?;
+            fits(
+                set,
+                identity,
+                || error::described(facts),
+                &introduced.subject,
+                options,
+            )?;
         } else if naming.iter().any(|document| document.subjects.has(place)) {
             let documents = node.these(&node.documents_for(place));
             let additions = entries::about(identity, &documents, &other.ports);
             if !additions.is_empty() {
                 introduced.additions.insert(*number, additions);
             }
+        }
+    }
+    if naming.iter().any(|document| document.is_the_nodes) {
+        let additions = entries::about(identity, &node.documents_for_the_node(), &[]);
+        if !additions.is_empty() {
+            introduced.additions.insert(HOST, additions);
         }
     }
     Ok(introduced)

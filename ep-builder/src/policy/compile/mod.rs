@@ -24,8 +24,9 @@ use std::collections::{BTreeMap, HashMap};
 
 pub use error::{CompileError, Share};
 pub use introduce::{Introduced, introduce};
+pub(crate) use rules::HOST;
 
-use super::{Compiled, NamedPort, Origin, PodFacts, PolicySet, SubjectPolicy};
+use super::{Compiled, NamedPort, NodeFacts, Origin, PodFacts, PolicySet, SubjectPolicy};
 use index::Pods;
 use networks::Networks;
 use rules::Prepared;
@@ -39,13 +40,15 @@ pub struct CompileOptions {
     pub max_entries: usize,
 }
 
-/// The policy of each of these identities.
+/// The policy of each of these identities, and of the node if a document speaks for it.
 pub fn compile(
     set: &PolicySet,
     pods: &BTreeMap<u32, PodFacts>,
+    host: &NodeFacts,
     options: &CompileOptions,
 ) -> Result<Compiled, CompileError> {
-    let node = Node::new(set, pods.iter().map(|(identity, facts)| (*identity, facts)));
+    let pods = pods.iter().map(|(identity, facts)| (*identity, facts));
+    let node = Node::new(set, pods, host);
     let mut known: HashMap<Question<'_>, SubjectPolicy> = HashMap::new();
     let mut subjects = BTreeMap::new();
     for (place, (identity, facts)) in node.pods.list().iter().enumerate() {
@@ -54,8 +57,14 @@ pub fn compile(
         let policy = known
             .entry(question)
             .or_insert_with(|| entries::subject(&node.these(&documents), &facts.ports, options));
-        fits(set, *identity, facts, policy, options)?;
+        fits(set, *identity, || error::described(facts), policy, options)?;
         subjects.insert(*identity, policy.clone());
+    }
+    let documents = node.documents_for_the_node();
+    if !documents.is_empty() {
+        let policy = entries::of_the_node(&documents);
+        fits(set, HOST, || "the node itself".to_owned(), &policy, options)?;
+        subjects.insert(HOST, policy);
     }
     Ok(Compiled {
         origins: rules::origins(set),
@@ -76,10 +85,14 @@ struct Node<'a> {
 }
 
 impl<'a> Node<'a> {
-    fn new(set: &'a PolicySet, pods: impl Iterator<Item = (u32, &'a PodFacts)>) -> Self {
+    fn new(
+        set: &'a PolicySet,
+        pods: impl Iterator<Item = (u32, &'a PodFacts)>,
+        host: &NodeFacts,
+    ) -> Self {
         let pods = Pods::new(pods, &set.namespaces);
         let networks = Networks::of(set);
-        let documents = rules::prepare(set, &pods, &networks);
+        let documents = rules::prepare(set, &pods, host, &networks);
         Self {
             pods,
             networks,
@@ -92,6 +105,12 @@ impl<'a> Node<'a> {
         let documents = self.documents.iter().enumerate();
         let speaking = documents.filter(|(_, document)| document.subjects.has(pod));
         speaking.map(|(place, _)| place).collect()
+    }
+
+    /// The documents that speak for the node.
+    fn documents_for_the_node(&self) -> Vec<&Prepared<'a>> {
+        let documents = self.documents.iter();
+        documents.filter(|document| document.is_the_nodes).collect()
     }
 
     /// The documents with a rule that names this identity as a peer.
@@ -126,7 +145,7 @@ impl<'a> Node<'a> {
 fn fits(
     set: &PolicySet,
     identity: u32,
-    facts: &PodFacts,
+    described: impl Fn() -> String,
     policy: &SubjectPolicy,
     options: &CompileOptions,
 ) -> Result<(), CompileError> {
@@ -146,7 +165,7 @@ fn fits(
         .filter_map(|(place, entries)| Some((Origin::clone(origins.get(place)?), entries)));
     Err(CompileError::TooManyEntries {
         identity,
-        pods: error::described(facts),
+        pods: described(),
         entries: policy.entries.len(),
         limit: options.max_entries,
         most: error::most(named),

@@ -1,19 +1,19 @@
 //! Documents without their selectors: which pods a document speaks for, and what each rule reaches.
 
 use super::bits::Bits;
-use super::index::Pods;
+use super::index::{self, Pods};
 use super::networks::Networks;
 use super::ports;
 use crate::maps::{Direction, Traffic};
 use crate::policy::{
-    Action, Document, Entity, NamedPort, Origin, Peer, PodFacts, PolicyKind, PolicyRule, PolicySet,
-    PortMatch, PortRule, Protocol, Rules,
+    Action, Document, Entity, NamedPort, NodeFacts, Origin, Peer, PodFacts, PolicyKind, PolicyRule,
+    PolicySet, PortMatch, PortRule, Protocol, Rules, Scope,
 };
 
 /// The identity of an entry that counts for anybody.
 pub(super) const ANYBODY: u32 = 0;
 /// `IDENTITY_HOST` of `bpf-src/lib/identity.h`.
-pub(super) const HOST: u32 = 1;
+pub(crate) const HOST: u32 = 1;
 /// `IDENTITY_WORLD` of `bpf-src/lib/identity.h`.
 const WORLD: u32 = 2;
 
@@ -21,6 +21,8 @@ const WORLD: u32 = 2;
 pub(super) struct Prepared<'a> {
     /// The pods it speaks for.
     pub(super) subjects: Bits,
+    /// Whether it speaks for this node.
+    pub(super) is_the_nodes: bool,
     pub(super) isolates_ingress: bool,
     pub(super) isolates_egress: bool,
     pub(super) rules: Vec<Reach<'a>>,
@@ -97,6 +99,7 @@ pub(super) fn origins(set: &PolicySet) -> Vec<Origin> {
 pub(super) fn prepare<'a>(
     set: &'a PolicySet,
     pods: &Pods<'_>,
+    host: &NodeFacts,
     networks: &Networks,
 ) -> Vec<Prepared<'a>> {
     let mut numbers = 1..;
@@ -109,8 +112,13 @@ pub(super) fn prepare<'a>(
                 }
             }
         }
+        let (subjects, is_the_nodes) = match &document.scope {
+            Scope::Pods(target) => (pods.meant_by(target), false),
+            Scope::Node(selector) => (pods.none(), index::holds(selector, &host.labels)),
+        };
         Prepared {
-            subjects: pods.meant_by(&document.target),
+            subjects,
+            is_the_nodes,
             isolates_ingress: document.ingress.isolates,
             isolates_egress: document.egress.isolates,
             rules,

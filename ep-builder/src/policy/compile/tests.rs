@@ -7,7 +7,7 @@ use super::{CompileOptions, compile};
 use crate::maps::{Ports, Traffic};
 use crate::policy::documents::{SourceFile, parse};
 use crate::policy::{
-    Compiled, FIRST_NETWORK, NamedPort, PodFacts, PolicyEntry, PolicySet, Protocol,
+    Compiled, FIRST_NETWORK, HOST, NamedPort, NodeFacts, PodFacts, PolicyEntry, PolicySet, Protocol,
 };
 
 /// Who has the policy.
@@ -43,6 +43,13 @@ fn pods(count: u32) -> BTreeMap<u32, PodFacts> {
     pods.collect()
 }
 
+/// The node.
+fn edge() -> NodeFacts {
+    NodeFacts {
+        labels: [("role".to_owned(), "edge".to_owned())].into(),
+    }
+}
+
 fn options(max_entries: usize) -> CompileOptions {
     CompileOptions {
         allow_localhost: true,
@@ -51,7 +58,7 @@ fn options(max_entries: usize) -> CompileOptions {
 }
 
 fn compiled(specs: &[&str]) -> Compiled {
-    compile(&set(specs), &pods(3), &options(100)).unwrap()
+    compile(&set(specs), &pods(3), &edge(), &options(100)).unwrap()
 }
 
 fn shown(PolicyEntry { rule, decision }: &PolicyEntry) -> String {
@@ -261,8 +268,10 @@ fn what_does_not_fit_is_told_with_what_to_do() {
     let set = set(&[other, one]);
     let pods = pods(2);
     // Ports 1, 2-3, 4-5 and 6 for two pods, two ports for anybody, and the node.
-    assert!(compile(&set, &pods, &options(11)).is_ok());
-    let error = compile(&set, &pods, &options(10)).unwrap_err().to_string();
+    assert!(compile(&set, &pods, &edge(), &options(11)).is_ok());
+    let error = compile(&set, &pods, &edge(), &options(10))
+        .unwrap_err()
+        .to_string();
     assert_eq!(
         error,
         "the policy of the pods with identity 256 (namespace default, n=0) needs 11 entries, \
@@ -270,4 +279,31 @@ fn what_does_not_fit_is_told_with_what_to_do() {
          most come from WeirPolicy p1 in a.yaml (8), WeirPolicy p0 in a.yaml (2); raise `policy` under [maps] in \
          weir.toml, or let these policies name fewer peers and ports"
     );
+}
+
+#[test]
+fn the_node_has_entries_where_a_document_speaks_for_it() {
+    let of_node = |specs: &[&str]| {
+        let mut compiled = compiled(specs);
+        compiled
+            .subjects
+            .remove(&HOST)
+            .map(|policy| policy.entries.iter().map(shown).collect::<Vec<_>>())
+    };
+    assert_eq!(of_node(&["policyTypes: [Ingress]"]), None);
+    assert_eq!(
+        of_node(&["nodeSelector: {matchLabels: {role: core}}"]),
+        None
+    );
+    // Nothing isolates it: everything passes, but what is denied.
+    let open = compiled(&["nodeSelector: {}"]).subjects[&HOST].clone();
+    assert_eq!(open.entries, PolicyEntry::admit_all());
+    assert!(!open.isolates_ingress && !open.isolates_egress);
+    // No way to itself, and no way from its pods.
+    let closed = &["nodeSelector: {matchLabels: {role: edge}}, policyTypes: [Ingress, Egress]"];
+    assert_eq!(of_node(closed), Some(Vec::new()));
+    let pods = "nodeSelector: {}, policyTypes: [Ingress], ingress: [{from: [{podSelector: {matchLabels: {n: '1'}}}]}]";
+    let entries = compiled(&[pods]).subjects[&HOST].entries.clone();
+    let peers: Vec<_> = entries.iter().map(|entry| entry.rule.identity).collect();
+    assert_eq!(peers, [0, SUBJECT + 1]);
 }

@@ -32,6 +32,7 @@ use serde::Serialize;
 
 pub use cut::CutError;
 pub use error::{DocumentError, Hint, MAX_MISTAKES, Mistake, Mistakes, Notice, Problem};
+pub(crate) use names::{is_label_key, is_label_value};
 
 use super::{Document, Place, PolicySet};
 use cursor::Reader;

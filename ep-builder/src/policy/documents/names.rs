@@ -26,7 +26,7 @@ pub(super) fn is_dns_label(name: &str) -> bool {
 }
 
 /// The key of a label.
-pub(super) fn is_label_key(key: &str) -> bool {
+pub(crate) fn is_label_key(key: &str) -> bool {
     match key.split_once('/') {
         Some((domain, name)) => is_subdomain(domain) && is_label_name(name),
         None => is_label_name(key),
@@ -34,7 +34,7 @@ pub(super) fn is_label_key(key: &str) -> bool {
 }
 
 /// The value of a label.
-pub(super) fn is_label_value(value: &str) -> bool {
+pub(crate) fn is_label_value(value: &str) -> bool {
     value.is_empty() || is_label_name(value)
 }
 

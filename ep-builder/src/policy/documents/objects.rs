@@ -223,7 +223,7 @@ fn policy(
     };
     let name = all.enter(reader, fields, kind, name?, extent)?;
     let Spec {
-        target,
+        scope,
         ingress,
         egress,
     } = spec?;
@@ -232,7 +232,7 @@ fn policy(
         namespace: name.namespace,
         name: name.name,
         place: reader.place(fields.at.line()),
-        target,
+        scope,
         ingress,
         egress,
     });

@@ -3,13 +3,14 @@
 use super::cursor::{Cursor, Fields, Read, Reader, each};
 use super::error::Problem;
 use super::labels::selector;
-use super::rules::{Dialect, PEER, WEIR_PEER, rules, target};
-use crate::policy::{Namespaces, Rules, Selector, Target};
+use super::rules::{Dialect, Owner, PEER, WEIR_PEER, rules, target};
+use crate::policy::{Namespaces, Rules, Scope, Selector, Target};
 
 /// The fields of the `spec` of a `NetworkPolicy`.
 pub(super) const NETWORK_SPEC: &[&str] = &["podSelector", "policyTypes", "ingress", "egress"];
 /// The fields of the `spec` of a `WeirPolicy`.
 pub(super) const WEIR_SPEC: &[&str] = &[
+    "nodeSelector",
     "namespaceSelector",
     "podSelector",
     "policyTypes",
@@ -30,7 +31,7 @@ pub(super) const POLICY_TYPES: &[&str] = &["Ingress", "Egress"];
 /// What a policy says.
 #[derive(Clone, Debug)]
 pub(super) struct Spec {
-    pub(super) target: Target,
+    pub(super) scope: Scope,
     pub(super) ingress: Rules,
     pub(super) egress: Rules,
 }
@@ -56,6 +57,7 @@ pub(super) fn network_policy(reader: &mut Reader, at: &Cursor<'_>, namespace: &s
         peer: PEER,
         peers,
         home: home.clone(),
+        owner: Owner::Pods,
     };
     let ingress = direction(reader, &fields, "ingress", &dialect(INGRESS, "from"));
     let egress = direction(reader, &fields, "egress", &dialect(EGRESS, "to"));
@@ -78,10 +80,10 @@ pub(super) fn network_policy(reader: &mut Reader, at: &Cursor<'_>, namespace: &s
         }
     }
     Ok(Spec {
-        target: Target {
+        scope: Scope::Pods(Target {
             namespaces: home,
             pods: pods?,
-        },
+        }),
         ingress,
         egress,
     })
@@ -90,28 +92,50 @@ pub(super) fn network_policy(reader: &mut Reader, at: &Cursor<'_>, namespace: &s
 /// The `spec` of a `WeirPolicy`.
 pub(super) fn weir_policy(reader: &mut Reader, at: &Cursor<'_>) -> Read<Spec> {
     let fields = reader.fields(at, WEIR_SPEC)?;
-    let namespaces = fields
-        .get("namespaceSelector")
-        .map(|at| selector(reader, &at));
-    let pods = fields.get("podSelector").map(|at| selector(reader, &at));
     let home = Namespaces::Labelled(Selector::default());
+    let (owner, scope) = weir_scope(reader, &fields, &home);
     let types = policy_types(reader, &fields);
     let dialect = |rule, peers| Dialect {
         rule,
         peer: WEIR_PEER,
         peers,
         home: home.clone(),
+        owner,
     };
     let ingress = direction(reader, &fields, "ingress", &dialect(WEIR_INGRESS, "from"));
     let egress = direction(reader, &fields, "egress", &dialect(WEIR_EGRESS, "to"));
-    let (namespaces, pods) = (namespaces.transpose(), pods.transpose());
     let (mut ingress, mut egress) = (ingress?, egress?);
     [ingress.isolates, egress.isolates] = types?;
     Ok(Spec {
-        target: target(pods?, namespaces?, home),
+        scope: scope?,
         ingress,
         egress,
     })
+}
+
+/// Whom a `WeirPolicy` is about: the node, or pods. Its rules are read whatever is wrong with this.
+fn weir_scope(reader: &mut Reader, fields: &Fields<'_>, home: &Namespaces) -> (Owner, Read<Scope>) {
+    let namespaces = fields
+        .get("namespaceSelector")
+        .map(|at| selector(reader, &at));
+    let pods = fields.get("podSelector").map(|at| selector(reader, &at));
+    let (namespaces, pods) = (namespaces.transpose(), pods.transpose());
+    let Some(at) = fields.get("nodeSelector") else {
+        let scope = pods.and_then(|pods| Ok(target(pods, namespaces?, home.clone())));
+        return (Owner::Pods, scope.map(Scope::Pods));
+    };
+    let labels = selector(reader, &at);
+    let others = ["podSelector", "namespaceSelector"];
+    let scope = match others.iter().find(|name| fields.get(name).is_some()) {
+        Some(name) => {
+            let text = format!(
+                "a policy is about the node or about pods: leave this or `{name}` out, and write two policies for both"
+            );
+            Err(reader.refuse(&at, Problem::Contradiction(text)))
+        }
+        None => labels.map(Scope::Node),
+    };
+    (Owner::Node, scope)
 }
 
 fn direction(

@@ -34,6 +34,15 @@ pub(super) struct Dialect {
     pub(super) peers: &'static str,
     /// Where pods are that are selected without their namespaces.
     pub(super) home: Namespaces,
+    /// Whom the rules are about.
+    pub(super) owner: Owner,
+}
+
+/// Whom rules are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    Pods,
+    Node,
 }
 
 /// The rules of a direction. An empty list and none at all are the same.
@@ -61,7 +70,7 @@ fn rule(reader: &mut Reader, at: &Cursor<'_>, dialect: &Dialect) -> Read<PolicyR
     });
     let ports = fields.get("ports").map(|at| {
         let items = reader.items(&at)?;
-        each(items, |item| port(reader, &item))
+        each(items, |item| port(reader, &item, dialect))
     });
     let (peers, ports) = (peers.transpose(), ports.transpose());
     Ok(PolicyRule {
@@ -93,12 +102,23 @@ fn peer(reader: &mut Reader, at: &Cursor<'_>, dialect: &Dialect) -> Read<Vec<Pee
     let (pods, namespaces) = (pods.transpose(), namespaces.transpose());
     match (count, network, entities) {
         (1, Some(network), _) => Ok(vec![network?]),
-        (1, _, Some(entities)) => entities,
-        (1, ..) => Ok(vec![Peer::Pods(target(
-            pods?,
-            namespaces?,
-            dialect.home.clone(),
-        ))]),
+        (1, _, Some(entities)) => {
+            let entities = entities?;
+            if dialect.owner == Owner::Node && entities.contains(&Peer::Entity(Entity::Host)) {
+                reader.notice(at, "what the node says to itself is judged by nobody");
+            }
+            Ok(entities)
+        }
+        (1, ..) => {
+            if dialect.owner == Owner::Node && dialect.peers == "to" {
+                reader.notice(
+                    at,
+                    "the node reaches its own pods unjudged: their ingress is where to say it",
+                );
+            }
+            let home = dialect.home.clone();
+            Ok(vec![Peer::Pods(target(pods?, namespaces?, home))])
+        }
         (0, ..) => Err(refuse_nobody(reader, at, dialect)),
         _ => {
             let alone = if dialect.peer == PEER {
@@ -150,7 +170,7 @@ fn entities(reader: &mut Reader, at: &Cursor<'_>) -> Read<Vec<Peer>> {
     })
 }
 
-fn port(reader: &mut Reader, at: &Cursor<'_>) -> Read<PortRule> {
+fn port(reader: &mut Reader, at: &Cursor<'_>, dialect: &Dialect) -> Read<PortRule> {
     let fields = reader.fields(at, PORT_FIELDS)?;
     let protocol = match fields.get("protocol") {
         None => Ok(0),
@@ -158,7 +178,7 @@ fn port(reader: &mut Reader, at: &Cursor<'_>) -> Read<PortRule> {
     };
     let port = fields
         .get("port")
-        .map(|at| port_match(reader, &at))
+        .map(|at| port_match(reader, &at, dialect))
         .transpose();
     let end = fields
         .get("endPort")
@@ -196,11 +216,15 @@ fn range(reader: &mut Reader, at: &Cursor<'_>, first: u16, last: u16) -> Read<Po
     Err(reader.refuse(at, Problem::Contradiction(text)))
 }
 
-fn port_match(reader: &mut Reader, at: &Cursor<'_>) -> Read<PortMatch> {
+fn port_match(reader: &mut Reader, at: &Cursor<'_>, dialect: &Dialect) -> Read<PortMatch> {
     let Some(name) = at.as_text() else {
         let number = reader.number(at, PORT)?;
         return Ok(PortMatch::Range(number, number));
     };
+    if is_port_name(name) && dialect.owner == Owner::Node {
+        let text = "only pods have names for ports: write the number".to_owned();
+        return Err(reader.refuse(at, Problem::Contradiction(text)));
+    }
     if is_port_name(name) {
         return Ok(PortMatch::Named(name.to_owned()));
     }

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use super::changes::{Change, Numbered, Row, numbered, staged};
+use super::members::present;
 use super::pods::{Known, facts};
 use super::told::Told;
-use super::{EnforceError, Enforcement, Member, for_each};
-use crate::maps::{BY_HAND, MapName, MapsError};
+use super::{EnforceError, Enforcement, Holder, Member, for_each};
+use crate::maps::{BY_HAND, MapName};
 use crate::policy::{
-    CompileOptions, Compiled, Documents, StoreError, Stored, SubjectPolicy, compile,
+    CompileOptions, Compiled, Documents, HOST, StoreError, Stored, SubjectPolicy, compile,
 };
 
 /// What putting documents in force will change.
@@ -17,8 +18,10 @@ use crate::policy::{
 pub struct Plan {
     /// The revision in force; none before the first one.
     pub current: Option<u32>,
-    /// What becomes of each endpoint, in the order of their ids.
+    /// What becomes of the node and of each endpoint, in the order of their ids.
     pub changes: Vec<Change>,
+    /// Whether a document speaks for the node, and the part of the node that judges is not there yet.
+    pub waits_for_node: bool,
 }
 
 /// Documents that were put in force.
@@ -26,8 +29,10 @@ pub struct Plan {
 pub struct Applied {
     /// The revision.
     pub revision: u32,
-    /// What became of each endpoint.
+    /// What became of the node and of each endpoint.
     pub changes: Vec<Change>,
+    /// Whether a document speaks for the node, and the part of the node that judges is not there yet.
+    pub waits_for_node: bool,
 }
 
 /// All that is needed to put documents in force, and fits.
@@ -38,9 +43,18 @@ pub(super) struct Prepared {
     pub(super) staged: Vec<Staged>,
 }
 
-/// An endpoint and its new entries.
+impl Prepared {
+    pub(super) fn waits_for_node(&self) -> bool {
+        let is_there = |staged: &Staged| staged.member.holder == Holder::Node;
+        self.compiled.subjects.contains_key(&HOST) && !self.staged.iter().any(is_there)
+    }
+}
+
+/// Somebody and their new entries.
 pub(super) struct Staged {
     pub(super) member: Member,
+    /// Whether the new policy judges them: of the node it may say nothing.
+    pub(super) is_judged: bool,
     pub(super) rows: Vec<Row>,
     pub(super) change: Change,
 }
@@ -52,10 +66,10 @@ impl Enforcement<'_> {
         let current = self.current_if_whole()?;
         let members = self.members()?;
         let known = self.known(&members)?;
-        let told = Told::of(documents, self.allows_localhost());
-        let prepared = self.prepare(told, &members, known)?;
+        let prepared = self.prepare(self.telling(documents)?, &members, known)?;
         Ok(Plan {
             current,
+            waits_for_node: prepared.waits_for_node(),
             changes: changes(&prepared.staged),
         })
     }
@@ -63,12 +77,7 @@ impl Enforcement<'_> {
     /// Puts documents in force for all endpoints. When it returns, every packet is judged by them; if it fails,
     /// the policy that was in force goes on.
     pub fn apply(&self, documents: &Documents) -> Result<Applied, EnforceError> {
-        let exclusive = self.policies.exclude()?;
-        self.settle(&exclusive, self.current_if_whole()?)?;
-        let members = self.members()?;
-        let known = self.known(&members)?;
-        let told = Told::of(documents, self.allows_localhost());
-        let prepared = self.prepare(told, &members, known)?;
+        let (exclusive, prepared) = self.prepared(documents)?;
         self.switch(&exclusive, &prepared, || Ok(()))
     }
 
@@ -95,7 +104,12 @@ impl Enforcement<'_> {
         known: Known,
     ) -> Result<Prepared, EnforceError> {
         let options = self.options(told.basis.allow_localhost);
-        let compiled = compile(&told.basis.set, &facts(&known), &options)?;
+        let compiled = compile(
+            &told.basis.set,
+            &facts(&known),
+            &told.basis.node.facts,
+            &options,
+        )?;
         let old_networks = self.networks_in_maps(members, compiled.networks.len())?;
         let new_networks = numbered(&compiled.networks);
         let staged = for_each(members, |member| {
@@ -117,10 +131,8 @@ impl Enforcement<'_> {
         members: &[Member],
         more: usize,
     ) -> Result<BTreeMap<u32, Numbered>, EnforceError> {
-        let ipcache = match self.maps.ipcache() {
-            Ok(ipcache) => ipcache,
-            Err(MapsError::Missing { .. }) => return Ok(BTreeMap::new()),
-            Err(error) => return Err(error.into()),
+        let Some(ipcache) = present(self.maps.ipcache())? else {
+            return Ok(BTreeMap::new());
         };
         if more > 0 {
             let old = self.maps.count(MapName::Ipcache)?.unwrap_or_default();
@@ -150,7 +162,14 @@ impl Enforcement<'_> {
         new: Option<&SubjectPolicy>,
         new_networks: &Numbered,
     ) -> Result<Option<Staged>, EnforceError> {
-        let (Some(policy), Some(new)) = (self.policy_of(member)?, new) else {
+        let nothing = SubjectPolicy::default();
+        let is_judged = new.is_some();
+        let new = match (new, member.holder) {
+            (Some(new), _) => new,
+            (None, Holder::Node) if !member.is_unjudged() => &nothing,
+            (None, _) => return Ok(None),
+        };
+        let Some(policy) = self.policy_of(member)? else {
             return Ok(None);
         };
         let old = policy.generation(member.revision)?;
@@ -160,8 +179,8 @@ impl Enforcement<'_> {
         let max = usize::try_from(policy.max_entries()).unwrap_or(usize::MAX);
         if old.len() + rows.len() > max {
             return Err(EnforceError::NoRoom {
-                id: member.id,
-                path: self.maps.pin(MapName::Policy(member.id)),
+                holder: member.holder,
+                path: self.maps.pin(member.holder.map()),
                 old: old.len(),
                 new: rows.len(),
                 max,
@@ -169,6 +188,7 @@ impl Enforcement<'_> {
         }
         Ok(Some(Staged {
             member: *member,
+            is_judged,
             rows,
             change,
         }))
@@ -180,30 +200,35 @@ impl Enforcement<'_> {
         let mut used = self.policies.revisions()?;
         used.extend(self.current_if_whole()?);
         used.extend(members.iter().map(|member| member.revision));
-        match self.maps.ipcache() {
-            Ok(ipcache) => used.extend(ipcache.revisions()?),
-            Err(MapsError::Missing { .. }) => {}
-            Err(error) => return Err(error.into()),
+        if let Some(ipcache) = present(self.maps.ipcache())? {
+            used.extend(ipcache.revisions()?);
         }
         let mut of_the_node = used.into_iter().filter(|revision| revision & BY_HAND == 0);
         Ok(of_the_node.next_back().unwrap_or_default() + 1)
     }
 }
 
-/// What becomes of each endpoint.
+/// What becomes of each.
 pub(super) fn changes(staged: &[Staged]) -> Vec<Change> {
     let mut changes: Vec<_> = staged.iter().map(|staged| staged.change).collect();
     changes.sort_by_key(|change| change.endpoint);
     changes
 }
 
+/// What stands where others have the digest of their labels.
+const OF_NO_LABELS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
 /// What is kept of the policies of all identities.
 pub(super) fn records(compiled: &Compiled, known: &Known) -> Vec<Stored> {
     let subjects = compiled.subjects.iter();
     let records = subjects.filter_map(|(identity, policy)| {
+        let labels = match *identity {
+            HOST => OF_NO_LABELS.to_owned(),
+            pods => known.get(&pods)?.labels.clone(),
+        };
         Some(Stored {
             identity: *identity,
-            labels: known.get(identity)?.labels.clone(),
+            labels,
             is_complete: true,
             policy: policy.clone(),
         })

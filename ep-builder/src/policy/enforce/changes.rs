@@ -4,20 +4,19 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::Member;
-use crate::endpoint::EndpointId;
+use super::{Holder, Member};
 use crate::maps::{Counters, Decision, Direction, Generation, Prefix, Rule, Traffic};
 use crate::policy::{FIRST_NETWORK, SubjectPolicy};
 
 /// An entry with what it has counted before.
 pub(super) type Row = (Rule, Decision, Counters);
 
-/// What becomes of an endpoint's policy.
+/// What becomes of the policy of an endpoint, or of the node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Change {
-    /// The endpoint.
-    pub endpoint: EndpointId,
+    /// The endpoint; 0 for the node.
+    pub endpoint: Holder,
     /// Its identity.
     pub identity: u32,
     /// How many entries it has then.
@@ -111,13 +110,17 @@ pub(super) fn staged(
         .map(|(rule, row)| (key(rule, old_networks), *row))
         .collect();
     let mut change = Change {
-        endpoint: member.id,
+        endpoint: member.holder,
         identity: member.identity,
         entries: new.entries.len(),
         added: 0,
         removed: 0,
         changed: 0,
-        before: Isolation::of(old),
+        before: if member.is_unjudged() {
+            Isolation::default()
+        } else {
+            Isolation::of(old)
+        },
         after: Isolation {
             ingress: new.isolates_ingress,
             egress: new.isolates_egress,
@@ -145,6 +148,7 @@ pub(super) fn staged(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::endpoint::EndpointId;
     use crate::policy::PolicyEntry;
 
     fn rule(identity: u32) -> Rule {
@@ -162,7 +166,7 @@ mod tests {
     #[test]
     fn what_stays_keeps_its_counters_whatever_its_numbers() {
         let member = Member {
-            id: EndpointId::new(7).unwrap(),
+            holder: Holder::Endpoint(EndpointId::new(7).unwrap()),
             identity: 256,
             revision: 3,
         };

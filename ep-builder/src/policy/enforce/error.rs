@@ -1,7 +1,9 @@
 //! Why a policy could not be put in force.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use super::Holder;
 use crate::endpoint::EndpointId;
 use crate::identity::IdentityError;
 use crate::maps::MapsError;
@@ -35,12 +37,12 @@ pub enum EnforceError {
     InForce(#[source] DocumentError),
     /// Old and new entries do not fit a map together.
     #[error(
-        "the policy of endpoint {id} does not fit: {} has room for {max} entries, and holds {old} while {new} are added",
+        "the policy of {holder} does not fit: {} has room for {max} entries, and holds {old} while {new} are added",
         path.display()
     )]
     NoRoom {
-        /// The endpoint.
-        id: EndpointId,
+        /// The endpoint, or the node.
+        holder: Holder,
         /// The pin of its map.
         path: PathBuf,
         /// What is there until the new policy is in force.
@@ -65,11 +67,11 @@ pub enum EnforceError {
         /// What there is room for.
         max: usize,
     },
-    /// The map of one endpoint.
-    #[error("cannot write the policy of endpoint {id}")]
-    Endpoint {
-        /// The endpoint.
-        id: EndpointId,
+    /// The map of one of them.
+    #[error("cannot write the policy of {holder}")]
+    Holder {
+        /// The endpoint, or the node.
+        holder: Holder,
         /// Why.
         source: MapsError,
     },
@@ -83,6 +85,18 @@ pub enum EnforceError {
         /// What failed.
         source: Box<Self>,
     },
+    /// The policy in force may be taken back yet.
+    #[error("the policy in force waits to be confirmed, {} seconds yet", left.as_secs())]
+    Unconfirmed {
+        /// How long.
+        left: Duration,
+    },
+    /// Nothing is to be confirmed.
+    #[error("no policy waits to be confirmed")]
+    NothingToConfirm,
+    /// It was to be confirmed earlier.
+    #[error("the time to confirm the policy was over, and the one before it is in force again")]
+    TooLate,
     /// Others keep changing what a new endpoint needs.
     #[error(
         "gave up giving endpoint {id} its policy: it was changed each time before it could be read"
@@ -100,6 +114,7 @@ impl EnforceError {
             Self::Store(error) => error.is_busy(),
             Self::Identity(IdentityError::Locked { .. })
             | Self::State(StateError::Locked { .. })
+            | Self::Unconfirmed { .. }
             | Self::Restless { .. } => true,
             _ => false,
         }
@@ -112,7 +127,7 @@ impl EnforceError {
             Self::Store(error) => error.advice(),
             Self::Identity(error) => error.advice(),
             Self::State(error) => error.advice(),
-            Self::Maps(error) | Self::Endpoint { source: error, .. } => error.advice(),
+            Self::Maps(error) | Self::Holder { source: error, .. } => error.advice(),
             Self::InForce(_) => Some("`weir policy apply` reads the documents anew"),
             Self::NoRoom { .. } => Some(
                 "a change needs room for the old policy and the new one: raise `policy` in [maps] of weir.toml and attach the endpoint anew, or name fewer peers and ports",
@@ -121,6 +136,15 @@ impl EnforceError {
                 "a change needs room for the old networks and the new ones: raise `ipcache` in [maps] of weir.toml and attach the endpoints anew, or name fewer networks",
             ),
             Self::Unsettled { .. } => Some("`weir policy apply` ends it"),
+            Self::Unconfirmed { .. } => Some(
+                "`weir policy confirm` keeps it; else wait until the one before it is in force again",
+            ),
+            Self::NothingToConfirm => {
+                Some("`weir policy apply --confirm-within 30s` puts one in force that does")
+            }
+            Self::TooLate => Some(
+                "`weir policy apply` puts the files in force, which were not changed; --confirm-within gives more time",
+            ),
             Self::Restless { .. } => Some("try again"),
             Self::Compile(_) => None,
         }

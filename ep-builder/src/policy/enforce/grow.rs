@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use super::pods::{Known, Pods, facts};
 use super::{EnforceError, Enforcement, Member, for_each};
-use crate::maps::{Counters, MapName, Rule};
-use crate::policy::{Exclusive, Introduced, PolicyEntry, StoreError, Stored, introduce};
+use crate::maps::{Counters, Rule};
+use crate::policy::{Exclusive, HOST, Introduced, PolicyEntry, StoreError, Stored, introduce};
 
 impl Enforcement<'_> {
     /// Sees to it that the policy in force knows an identity. The pods that have it are met by nobody yet.
@@ -68,7 +68,14 @@ impl Enforcement<'_> {
         };
         let basis = self.policies.basis(revision)?;
         let options = self.options(basis.allow_localhost);
-        let introduced = introduce(&basis.set, &others, identity, &pods.facts, &options)?;
+        let introduced = introduce(
+            &basis.set,
+            &others,
+            &basis.node.facts,
+            identity,
+            &pods.facts,
+            &options,
+        )?;
         self.make_room(&members, &introduced)?;
         let mut own = Stored {
             identity,
@@ -99,7 +106,8 @@ impl Enforcement<'_> {
     ) -> Result<Others, EnforceError> {
         let mut others = Known::new();
         for other in self.policies.identities(revision)? {
-            if other == identity {
+            // The node is known by what the revision itself says of it.
+            if other == identity || other == HOST {
                 continue;
             }
             let Some(mut stored) = self.policies.identity(revision, other)? else {
@@ -131,8 +139,8 @@ impl Enforcement<'_> {
             let max = usize::try_from(policy.max_entries()).unwrap_or(usize::MAX);
             if old + new > max {
                 return Err(EnforceError::NoRoom {
-                    id: member.id,
-                    path: self.maps.pin(MapName::Policy(member.id)),
+                    holder: member.holder,
+                    path: self.maps.pin(member.holder.map()),
                     old,
                     new,
                     max,
@@ -153,8 +161,8 @@ impl Enforcement<'_> {
             .map(|entry| (entry.rule, entry.decision, Counters::default()))
             .collect();
         let added = policy.insert_all(member.revision, &rows);
-        added.map_err(|source| EnforceError::Endpoint {
-            id: member.id,
+        added.map_err(|source| EnforceError::Holder {
+            holder: member.holder,
             source,
         })
     }

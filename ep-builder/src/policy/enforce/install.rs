@@ -1,7 +1,8 @@
 //! The policy of an endpoint that begins: one small file, and its entries before the first packet.
 
+use super::members::UNJUDGED;
 use super::pods::Pods;
-use super::{EnforceError, Enforcement};
+use super::{EnforceError, Enforcement, Holder};
 use crate::endpoint::Endpoint;
 use crate::maps::Counters;
 use crate::policy::{FIRST_NETWORK, PolicyEntry, Shared, StoreError, Stored};
@@ -9,13 +10,11 @@ use crate::policy::{FIRST_NETWORK, PolicyEntry, Shared, StoreError, Stored};
 /// How often what was found may be out of date before it can be used.
 const ATTEMPTS: usize = 4;
 
-/// The revision of an endpoint under no policy.
-const UNJUDGED: u32 = 0;
-
 impl Enforcement<'_> {
     /// Gives an endpoint whose map is there, and whose programs nobody runs yet, its policy. An identity that the
     /// policy in force does not know is made known to all others first.
     pub fn install(&self, endpoint: &Endpoint) -> Result<(), EnforceError> {
+        self.take_back_if_due()?;
         let pods = Pods::of(&endpoint.labels);
         for _ in 0..ATTEMPTS {
             let shared = self.policies.share()?;
@@ -57,7 +56,8 @@ impl Enforcement<'_> {
         entries: &[PolicyEntry],
     ) -> Result<(), EnforceError> {
         let id = endpoint.id;
-        let wrap = |source| EnforceError::Endpoint { id, source };
+        let holder = Holder::Endpoint(id);
+        let wrap = |source| EnforceError::Holder { holder, source };
         let mut policy = self.maps.policy(id)?;
         policy.keep_only(revision).map_err(wrap)?;
         policy.remove_generation(revision).map_err(wrap)?;

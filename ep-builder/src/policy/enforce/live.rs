@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::changes::{Isolation, Numbered, numbered};
-use super::{EnforceError, Enforcement};
+use super::{EnforceError, Enforcement, Holder};
 use crate::endpoint::EndpointId;
 use crate::maps::{Counters, Decision, Direction, Maps, MapsError, Prefix, Rule, Traffic};
 use crate::policy::{FIRST_NETWORK, Origin};
@@ -72,10 +72,10 @@ pub fn state_of(maps: &Maps, id: EndpointId) -> Result<PolicyState, MapsError> {
 }
 
 impl Enforcement<'_> {
-    /// The entries by which an endpoint's packets are judged, in the order of their peers.
-    pub fn entries_of(&self, id: EndpointId) -> Result<Vec<InForceEntry>, EnforceError> {
-        let policy = self.maps.policy(id)?;
-        let revision = self.maps.policy_revisions()?.get(id)?;
+    /// The entries by which somebody's packets are judged, in the order of their peers.
+    pub fn entries_of(&self, holder: Holder) -> Result<Vec<InForceEntry>, EnforceError> {
+        let policy = self.map_of(holder)?;
+        let revision = self.revision_of(holder)?;
         let networks = numbered(&self.maps.ipcache()?.networks(revision)?);
         let origins = self.origins_by_number(revision)?;
         let entries = policy.generation(revision)?.into_iter();
@@ -91,6 +91,15 @@ impl Enforcement<'_> {
             .collect();
         entries.sort_by_key(|entry| (entry.direction, entry.peer, entry.traffic));
         Ok(entries)
+    }
+
+    /// The revision at which an endpoint, or the node, stands.
+    pub fn revision_of(&self, holder: Holder) -> Result<u32, MapsError> {
+        let revisions = self.maps.policy_revisions()?;
+        match holder {
+            Holder::Node => revisions.of_node(),
+            Holder::Endpoint(id) => revisions.get(id),
+        }
     }
 
     /// The rules by their numbers. A revision by hand goes on with those of the policy in force.

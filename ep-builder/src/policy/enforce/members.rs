@@ -1,38 +1,107 @@
-//! Which endpoints have a policy map, and which identity each has.
+//! Who has a policy map: the endpoints, with the identity of each, and the node.
 
 use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Serialize, Serializer};
 
 use super::{EnforceError, Enforcement};
-use crate::endpoint::{Endpoint, EndpointId};
-use crate::maps::{MapName, Maps, MapsError};
+use crate::endpoint::{Endpoint, EndpointId, InvalidId};
+use crate::maps::{MapName, Maps, MapsError, RevisionsMap};
+use crate::policy::HOST;
 
-/// An endpoint whose policy is to be kept.
+/// The revision of who is judged by no policy.
+pub(super) const UNJUDGED: u32 = 0;
+
+/// Who has a policy map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Holder {
+    /// The node, which is number 0.
+    Node,
+    /// An endpoint.
+    Endpoint(EndpointId),
+}
+
+impl Holder {
+    /// Reads it as a person writes it: `node`, or 0, or the id of an endpoint.
+    pub fn parse(text: &str) -> Result<Self, InvalidId> {
+        match text {
+            "node" | "0" => Ok(Self::Node),
+            id => EndpointId::parse(id).map(Self::Endpoint),
+        }
+    }
+
+    /// Its number.
+    pub fn number(self) -> u16 {
+        match self {
+            Self::Node => 0,
+            Self::Endpoint(id) => id.get(),
+        }
+    }
+
+    /// Its policy map.
+    pub fn map(self) -> MapName {
+        match self {
+            Self::Node => MapName::NodePolicy,
+            Self::Endpoint(id) => MapName::Policy(id),
+        }
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Node => f.write_str("the node"),
+            Self::Endpoint(id) => write!(f, "endpoint {id}"),
+        }
+    }
+}
+
+impl Serialize for Holder {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u16(self.number())
+    }
+}
+
+/// Somebody whose policy is to be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Member {
-    /// The endpoint.
-    pub id: EndpointId,
+    /// The endpoint, or the node.
+    pub holder: Holder,
     /// Its identity.
     pub identity: u32,
-    /// The revision at which it stands.
+    /// The revision at which it stands; of the node 0 where nothing judges it.
     pub revision: u32,
 }
 
+impl Member {
+    /// Whether it is the node, and nothing judges it.
+    pub(super) fn is_unjudged(&self) -> bool {
+        self.holder == Holder::Node && self.revision == UNJUDGED
+    }
+}
+
 impl Enforcement<'_> {
-    /// The endpoints whose policy maps are pinned: those that run, and those that are about to. What the maps
-    /// say of their identities counts, because that is what packets meet; of one that nobody knows there yet,
-    /// its record.
+    /// The node and the endpoints whose policy maps are pinned: those that run, and those that are about to. What
+    /// the maps say of their identities counts, because that is what packets meet; of one that nobody knows there
+    /// yet, its record.
     pub fn members(&self) -> Result<Vec<Member>, EnforceError> {
         let pinned: Vec<_> = with_policy(&self.maps)?;
-        if pinned.is_empty() {
+        let has_node = present(self.maps.node_policy())?.is_some();
+        if pinned.is_empty() && !has_node {
             return Ok(Vec::new());
         }
         let met = self.met()?;
-        let revisions = match self.maps.policy_revisions() {
-            Ok(revisions) => Some(revisions),
-            Err(MapsError::Missing { .. }) => None,
-            Err(error) => return Err(error.into()),
-        };
+        let revisions = present(self.maps.policy_revisions())?;
         let mut members = Vec::new();
+        if has_node {
+            let revision = revisions.as_ref().map(RevisionsMap::of_node);
+            members.push(Member {
+                holder: Holder::Node,
+                identity: HOST,
+                revision: revision.transpose()?.unwrap_or_default(),
+            });
+        }
         for id in pinned {
             let recorded = || self.record(id).map(|endpoint| endpoint.identity);
             // One without a record in any place is being removed.
@@ -41,7 +110,7 @@ impl Enforcement<'_> {
                 // than an ADD does otherwise.
                 let revision = revisions.as_ref().map(|revisions| revisions.get(id));
                 members.push(Member {
-                    id,
+                    holder: Holder::Endpoint(id),
                     identity,
                     revision: revision.transpose()?.unwrap_or_default(),
                 });
@@ -52,11 +121,8 @@ impl Enforcement<'_> {
 
     /// The identities that packets meet, by endpoint.
     fn met(&self) -> Result<BTreeMap<EndpointId, u32>, EnforceError> {
-        let endpoints = match self.maps.endpoints() {
-            Ok(endpoints) => endpoints.entries()?,
-            Err(MapsError::Missing { .. }) => Vec::new(),
-            Err(error) => return Err(error.into()),
-        };
+        let endpoints = present(self.maps.endpoints())?;
+        let endpoints = endpoints.map_or(Ok(Vec::new()), |map| map.entries())?;
         let met = endpoints.into_iter().filter_map(|(_, endpoint)| {
             let id = EndpointId::new(endpoint.lxc_id).ok()?;
             (!endpoint.is_host).then_some((id, endpoint.identity))
@@ -69,6 +135,15 @@ impl Enforcement<'_> {
         let live = self.endpoints.read(id).ok();
         let read = live.or_else(|| self.endpoints.read_next(id).ok());
         read.map(|loaded| loaded.record.endpoint)
+    }
+}
+
+/// A map, if it is there.
+pub(super) fn present<T>(map: Result<T, MapsError>) -> Result<Option<T>, MapsError> {
+    match map {
+        Ok(map) => Ok(Some(map)),
+        Err(MapsError::Missing { .. }) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

@@ -12,11 +12,13 @@
 
 mod apply;
 mod changes;
+mod confirm;
 mod error;
 mod grow;
 mod install;
 mod live;
 mod members;
+mod node;
 mod pods;
 mod relabel;
 mod restore;
@@ -28,16 +30,17 @@ use std::thread;
 
 pub use apply::{Applied, Plan};
 pub use changes::{Change, Isolation};
+pub use confirm::Waiting;
 pub use error::EnforceError;
 pub use live::{InForceEntry, PeerName, state_of};
-pub use members::Member;
+pub use members::{Holder, Member};
 
 use super::PolicyStore;
 use crate::maps::Maps;
 use crate::settings::{AllowLocalhost, Settings};
 use crate::state::Store;
 
-/// The policy of a node: on disk, and in the maps of its endpoints.
+/// The policy of a node: on disk, and in the maps of its endpoints and its own.
 #[derive(Debug)]
 pub struct Enforcement<'a> {
     settings: &'a Settings,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{EnforceError, Enforcement, Member};
+use super::{EnforceError, Enforcement, Holder, Member};
 use crate::endpoint::Labels;
 use crate::identity::{INIT, Identities, digest_of};
 use crate::policy::PodFacts;
@@ -47,8 +47,11 @@ impl Enforcement<'_> {
             }
         }
         for member in members {
+            let Holder::Endpoint(id) = member.holder else {
+                continue;
+            };
             known.entry(member.identity).or_insert_with(|| {
-                let record = self.record(member.id);
+                let record = self.record(id);
                 Pods::of(&record.map(|endpoint| endpoint.labels).unwrap_or_default())
             });
         }

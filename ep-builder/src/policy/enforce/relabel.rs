@@ -1,7 +1,7 @@
 //! An endpoint that gets another identity while it runs.
 
 use super::pods::Pods;
-use super::{EnforceError, Enforcement};
+use super::{EnforceError, Enforcement, Holder};
 use crate::endpoint::Endpoint;
 
 impl Enforcement<'_> {
@@ -25,7 +25,7 @@ impl Enforcement<'_> {
         let told = self.told(revision)?;
         let mut members = self.members()?;
         for member in &mut members {
-            if member.id == endpoint.id {
+            if member.holder == Holder::Endpoint(endpoint.id) {
                 member.identity = endpoint.identity;
             }
         }

@@ -3,10 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::pods::Pods;
-use super::{EnforceError, Enforcement};
-use crate::bpf::wait_for_running_programs;
+use super::{EnforceError, Enforcement, Holder, Member};
 use crate::endpoint::Endpoint;
-use crate::maps::{BY_HAND, Counters, Decision, Generation, Rule};
+use crate::maps::{BY_HAND, Counters, Decision, Generation, OpenPort, Rule};
 use crate::policy::PolicyEntry;
 
 impl Enforcement<'_> {
@@ -50,7 +49,6 @@ impl Enforcement<'_> {
     /// by what comes: nothing that both allow is dropped.
     pub fn restore(&self, endpoint: &Endpoint) -> Result<(), EnforceError> {
         let id = endpoint.id;
-        let wrap = |source| EnforceError::Endpoint { id, source };
         let pods = Pods::of(&endpoint.labels);
         let is_known = |current| {
             let known = self.known_as(current, endpoint.identity, &pods)?;
@@ -71,17 +69,29 @@ impl Enforcement<'_> {
         let Some(stored) = self.known_as(current, endpoint.identity, &pods)? else {
             return Err(EnforceError::Restless { id });
         };
-        let entries = &stored.policy.entries;
-        let mut policy = self.maps.policy(id).map_err(wrap)?;
+        let member = Member {
+            holder: Holder::Endpoint(id),
+            identity: endpoint.identity,
+            revision: current,
+        };
+        self.bring(&member, &stored.policy.entries, &BTreeSet::new())
+    }
+
+    /// Gives somebody exactly these entries of a revision, and turns them to it.
+    pub(super) fn bring(
+        &self,
+        member: &Member,
+        entries: &[PolicyEntry],
+        open: &BTreeSet<OpenPort>,
+    ) -> Result<(), EnforceError> {
+        let (holder, current) = (member.holder, member.revision);
+        let wrap = |source| EnforceError::Holder { holder, source };
+        let mut policy = self.map_of(holder).map_err(wrap)?;
         let there = policy.generation(current).map_err(wrap)?;
         let missing = missing(&there, entries);
         policy.insert_all(current, &missing).map_err(wrap)?;
         self.see_to_networks(current, entries)?;
-        self.maps
-            .policy_revisions()?
-            .set(id, current)
-            .map_err(wrap)?;
-        wait_for_running_programs();
+        self.turn(&[*member], open)?;
         for rule in extra(&there, entries) {
             policy.remove(current, &rule).map_err(wrap)?;
         }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{EnforceError, Enforcement, Member, for_each};
-use crate::bpf::wait_for_running_programs;
-use crate::maps::{BY_HAND, MapsError, PolicyMap};
+use super::members::{UNJUDGED, present};
+use super::{EnforceError, Enforcement, Holder, Member, for_each};
+use crate::maps::{BY_HAND, MapsError, OpenPort, PolicyMap};
 use crate::policy::Exclusive;
 
 impl Enforcement<'_> {
@@ -19,37 +19,44 @@ impl Enforcement<'_> {
             return Ok(());
         }
         let mut members = self.members()?;
-        let behind = for_each(&members, |member| self.is_behind(member, current))?;
+        let due = for_each(&members, |member| self.due(member, current))?;
         let mut moved = Vec::new();
-        for (member, is_behind) in members.iter_mut().zip(behind) {
-            if let (true, Some(current)) = (is_behind, current) {
-                member.revision = current;
-                moved.push((member.id, current));
+        for (member, due) in members.iter_mut().zip(due) {
+            if let Some(revision) = due {
+                member.revision = revision;
+                moved.push(*member);
             }
         }
-        if !moved.is_empty() {
-            self.maps.policy_revisions()?.set_all(&moved)?;
-            wait_for_running_programs();
-        }
+        self.turn(&moved, &self.open_under(&moved)?)?;
         self.tidy(exclusive, &members, current)
     }
 
-    /// Whether an endpoint has all entries of the revision in force, and stands at another one.
-    fn is_behind(&self, member: &Member, current: Option<u32>) -> Result<bool, EnforceError> {
+    /// The revision to which somebody is to be turned: the one in force, of which they have all entries while they
+    /// stand at another one. What the one in force says nothing of is judged no more.
+    fn due(&self, member: &Member, current: Option<u32>) -> Result<Option<u32>, EnforceError> {
         let Some(current) = current.filter(|current| *current != member.revision) else {
-            return Ok(false);
+            return Ok(None);
         };
         if member.revision & BY_HAND != 0 {
-            return Ok(false);
+            return Ok(None);
         }
-        let (Some(stored), Some(policy)) = (
-            self.policies.identity(current, member.identity)?,
-            self.policy_of(member)?,
-        ) else {
-            return Ok(false);
+        let Some(stored) = self.policies.identity(current, member.identity)? else {
+            let is_done = member.holder == Holder::Node && !member.is_unjudged();
+            return Ok(is_done.then_some(UNJUDGED));
+        };
+        let Some(policy) = self.policy_of(member)? else {
+            return Ok(None);
         };
         let is_whole = policy.generation(current)?.len() == stored.policy.entries.len();
-        Ok(is_whole && stored.is_complete)
+        Ok((is_whole && stored.is_complete).then_some(current))
+    }
+
+    /// The ports that are open on the node by the revision to which it is about to be turned, if it is.
+    fn open_under(&self, members: &[Member]) -> Result<BTreeSet<OpenPort>, EnforceError> {
+        let mut judged = members.iter();
+        let node = judged.find(|it| it.holder == Holder::Node && !it.is_unjudged());
+        let basis = node.map(|node| self.policies.basis(node.revision));
+        Ok(basis.transpose()?.unwrap_or_default().node.open)
     }
 
     /// Removes what no endpoint goes by: entries, networks, folders.
@@ -65,25 +72,31 @@ impl Enforcement<'_> {
         })?;
         let mut in_use: BTreeSet<u32> = members.iter().map(|member| member.revision).collect();
         in_use.extend(current);
-        match self.maps.ipcache() {
-            Ok(mut ipcache) => {
-                for revision in ipcache.revisions()?.difference(&in_use) {
-                    ipcache.remove_networks(*revision)?;
-                }
+        if let Some(mut ipcache) = present(self.maps.ipcache())? {
+            for revision in ipcache.revisions()?.difference(&in_use) {
+                ipcache.remove_networks(*revision)?;
             }
-            Err(MapsError::Missing { .. }) => {}
-            Err(error) => return Err(error.into()),
         }
-        exclusive.keep_only(current)?;
+        let pending = self.policies.pending()?;
+        if pending.is_none() {
+            // One of a change that never came to be must not become one of the next change.
+            exclusive.remove_pending()?;
+        }
+        let previous = pending.and_then(|pending| pending.previous);
+        exclusive.keep_only(current.into_iter().chain(previous))?;
         Ok(exclusive.settle()?)
     }
 
-    /// The policy map of an endpoint; none of one that was removed since it was looked for.
+    /// Somebody's policy map; none of one that was removed since it was looked for.
     pub(super) fn policy_of(&self, member: &Member) -> Result<Option<PolicyMap>, EnforceError> {
-        match self.maps.policy(member.id) {
-            Ok(policy) => Ok(Some(policy)),
-            Err(MapsError::Missing { .. }) => Ok(None),
-            Err(error) => Err(error.into()),
+        Ok(present(self.map_of(member.holder))?)
+    }
+
+    /// The policy map of an endpoint, or of the node.
+    pub(super) fn map_of(&self, holder: Holder) -> Result<PolicyMap, MapsError> {
+        match holder {
+            Holder::Node => self.maps.node_policy(),
+            Holder::Endpoint(id) => self.maps.policy(id),
         }
     }
 }

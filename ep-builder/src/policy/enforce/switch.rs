@@ -3,10 +3,13 @@
 //! Old and new entries lie beside each other until every endpoint stands at the new revision and no program
 //! that has read the old one runs any more. `current` divides what is taken back from what is ended.
 
+use std::collections::BTreeSet;
+
 use super::apply::{Applied, Prepared, Staged, changes, records};
-use super::{EnforceError, Enforcement, Member, for_each};
+use super::members::{UNJUDGED, present};
+use super::{EnforceError, Enforcement, Holder, Member, for_each};
 use crate::bpf::wait_for_running_programs;
-use crate::maps::{MapsError, Prefix};
+use crate::maps::{OpenPort, Prefix};
 use crate::policy::{Draft, Exclusive};
 
 impl Enforcement<'_> {
@@ -26,17 +29,18 @@ impl Enforcement<'_> {
         let published = begun.and_then(|()| self.publish(exclusive, revision).map_err(E::from));
         if let Err(error) = published {
             // What cannot be taken back now is by whoever changes the policy next.
-            self.take_back(exclusive, revision, &members)
+            self.withdraw(exclusive, revision, &members)
                 .unwrap_or_default();
             return Err(error);
         }
-        let ended = self.end(exclusive, revision, &members);
+        let ended = self.end(exclusive, revision, prepared);
         ended.map_err(|source| EnforceError::Unsettled {
             revision,
             source: Box::new(source),
         })?;
         Ok(Applied {
             revision,
+            waits_for_node: prepared.waits_for_node(),
             changes: changes(&prepared.staged),
         })
     }
@@ -67,10 +71,9 @@ impl Enforcement<'_> {
         revision: u32,
         networks: &[(Prefix, u32)],
     ) -> Result<(), EnforceError> {
-        match self.maps.ipcache() {
-            Ok(mut ipcache) => Ok(ipcache.insert_networks(revision, networks)?),
-            Err(MapsError::Missing { .. }) => Ok(()),
-            Err(error) => Err(error.into()),
+        match present(self.maps.ipcache())? {
+            Some(mut ipcache) => Ok(ipcache.insert_networks(revision, networks)?),
+            None => Ok(()),
         }
     }
 
@@ -79,8 +82,8 @@ impl Enforcement<'_> {
             return Ok(());
         };
         let inserted = policy.insert_all(revision, &staged.rows);
-        inserted.map_err(|source| EnforceError::Endpoint {
-            id: staged.member.id,
+        inserted.map_err(|source| EnforceError::Holder {
+            holder: staged.member.holder,
             source,
         })
     }
@@ -95,7 +98,7 @@ impl Enforcement<'_> {
         }
     }
 
-    fn take_back(
+    fn withdraw(
         &self,
         exclusive: &Exclusive<'_>,
         revision: u32,
@@ -105,10 +108,11 @@ impl Enforcement<'_> {
             Some(mut policy) => Ok(policy.remove_generation(revision)?),
             None => Ok::<_, EnforceError>(()),
         })?;
-        match self.maps.ipcache() {
-            Ok(mut ipcache) => ipcache.remove_networks(revision)?,
-            Err(MapsError::Missing { .. }) => {}
-            Err(error) => return Err(error.into()),
+        if let Some(mut ipcache) = present(self.maps.ipcache())? {
+            ipcache.remove_networks(revision)?;
+        }
+        if self.policies.pending()?.is_none() {
+            exclusive.remove_pending()?;
         }
         exclusive.remove(revision)?;
         Ok(exclusive.settle()?)
@@ -118,21 +122,42 @@ impl Enforcement<'_> {
         &self,
         exclusive: &Exclusive<'_>,
         revision: u32,
-        members: &[Member],
+        prepared: &Prepared,
     ) -> Result<(), EnforceError> {
-        let moved: Vec<_> = members.iter().map(|member| (member.id, revision)).collect();
-        if !moved.is_empty() {
-            self.maps.policy_revisions()?.set_all(&moved)?;
-            // A program that has read the old revision may still look for its entries.
-            wait_for_running_programs();
-        }
-        let members: Vec<_> = members
-            .iter()
-            .map(|member| Member {
-                revision,
-                ..*member
+        let staged = prepared.staged.iter();
+        let members: Vec<_> = staged
+            .map(|staged| Member {
+                revision: if staged.is_judged { revision } else { UNJUDGED },
+                ..staged.member
             })
             .collect();
+        self.turn(&members, &prepared.told.basis.node.open)?;
         self.tidy(exclusive, &members, Some(revision))
+    }
+
+    /// Turns each to its revision, the node with these ports open.
+    pub(super) fn turn(
+        &self,
+        members: &[Member],
+        open: &BTreeSet<OpenPort>,
+    ) -> Result<(), EnforceError> {
+        let (mut pods, mut node) = (Vec::new(), None);
+        for member in members {
+            match member.holder {
+                Holder::Node => node = Some(member.revision),
+                Holder::Endpoint(id) => pods.push((id, member.revision)),
+            }
+        }
+        if members.is_empty() {
+            return Ok(());
+        }
+        if node.is_some_and(|revision| revision != UNJUDGED) {
+            self.maps.node_open()?.replace(open)?;
+        }
+        let mut revisions = self.maps.policy_revisions()?;
+        revisions.set_all_with_node(&pods, node)?;
+        // A program that has read the old revision may still look for its entries.
+        wait_for_running_programs();
+        Ok(())
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{EnforceError, Enforcement};
-use crate::policy::{Basis, Documents, SourceFile, Sources, StoreError, documents};
+use crate::policy::{Basis, Documents, NodeBasis, SourceFile, Sources, StoreError, documents};
 
 /// Documents as they were read, and what they say.
 pub(super) struct Told {
@@ -13,7 +13,12 @@ pub(super) struct Told {
 }
 
 impl Told {
-    pub(super) fn of(documents: &Documents, allow_localhost: bool) -> Self {
+    /// What no document says.
+    pub(super) fn nothing(allow_localhost: bool) -> Self {
+        Self::of(&Documents::default(), allow_localhost, NodeBasis::default())
+    }
+
+    fn of(documents: &Documents, allow_localhost: bool, node: NodeBasis) -> Self {
         let files = documents.files.iter().map(|file| {
             let path: Arc<str> = file.path.display().to_string().into();
             (path, Arc::clone(&file.text))
@@ -23,15 +28,18 @@ impl Told {
                 allow_localhost,
                 files: files.collect(),
             },
-            basis: Basis {
-                allow_localhost,
-                set: documents.set.clone(),
-            },
+            basis: Basis::new(allow_localhost, documents.set.clone(), node),
         }
     }
 }
 
 impl Enforcement<'_> {
+    /// What a revision of these documents is made from, on this node as it is configured now.
+    pub(super) fn telling(&self, documents: &Documents) -> Result<Told, EnforceError> {
+        let node = self.node_basis(&documents.set)?;
+        Ok(Told::of(documents, self.allows_localhost(), node))
+    }
+
     /// What a revision is made from, to make another one from it.
     pub(super) fn told(&self, revision: u32) -> Result<Told, EnforceError> {
         Ok(Told {
@@ -70,10 +78,10 @@ impl Enforcement<'_> {
             return Ok(false);
         };
         let sources = self.policies.sources(revision)?;
-        let basis = Basis {
-            allow_localhost: sources.allow_localhost,
-            set: parsed(sources)?.set,
-        };
+        let allow_localhost = sources.allow_localhost;
+        let set = parsed(sources)?.set;
+        let node = self.node_basis(&set)?;
+        let basis = Basis::new(allow_localhost, set, node);
         exclusive.put_basis(revision, &basis)?;
         Ok(true)
     }

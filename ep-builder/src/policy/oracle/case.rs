@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::look_up::{Asked, look_up};
-use super::verdict::{Question, Verdict, Who, verdict};
+use super::verdict::{Question, Subject, Verdict, Who, verdict};
 use crate::maps::Direction;
 use crate::policy::{
-    CompileError, CompileOptions, Compiled, Origin, PodFacts, PolicyEntry, PolicySet, compile,
+    CompileError, CompileOptions, Compiled, NodeFacts, Origin, PodFacts, PolicyEntry, PolicySet,
+    compile,
 };
+
+/// The identity of the node.
+pub const HOST: u32 = 1;
 
 /// Documents, the pods of a node, and packets that open connections.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +23,8 @@ pub struct Case {
     pub allow_localhost: bool,
     /// The pods, one of each identity.
     pub pods: BTreeMap<u32, Pod>,
+    /// What policy knows of the node.
+    pub node: NodeFacts,
     /// The packets, each on its own.
     pub packets: Vec<Packet>,
 }
@@ -34,12 +40,12 @@ pub struct Pod {
     pub ipv6: Ipv6Addr,
 }
 
-/// A packet that opens a connection, from the point of view of one pod.
+/// A packet that opens a connection, from the point of view of one end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packet {
-    /// The identity of the pod.
+    /// The identity of this end: a pod's, or [`HOST`].
     pub subject: u32,
-    /// Whether the pod is reached, or reaches out.
+    /// Whether it is reached, or reaches out.
     pub direction: Direction,
     /// Who is at the other end.
     pub remote: End,
@@ -67,7 +73,7 @@ impl End {
     pub fn identity(self) -> u32 {
         match self {
             Self::Pod(identity) => identity,
-            Self::Host => 1,
+            Self::Host => HOST,
             Self::World => 2,
         }
     }
@@ -120,14 +126,17 @@ impl Case {
             allow_localhost: self.allow_localhost,
             max_entries: usize::MAX,
         };
-        compile(&self.set, &self.facts(), &options)
+        compile(&self.set, &self.facts(), &self.node, &options)
     }
 
     /// What the documents mean for a packet; none if it is about a pod that is not there.
     pub fn meant(&self, packet: &Packet) -> Option<Verdict<'_>> {
         let facts = |identity| self.pods.get(&identity).map(|pod: &Pod| &pod.facts);
         let question = Question {
-            subject: facts(packet.subject)?,
+            subject: match packet.subject {
+                HOST => Subject::Node(&self.node),
+                pod => Subject::Pod(facts(pod)?),
+            },
             direction: packet.direction,
             remote: match packet.remote {
                 End::Pod(identity) => Who::Pod(facts(identity)?),
@@ -161,13 +170,20 @@ impl Case {
 
     /// The first packet that these entries decide otherwise.
     pub fn disagreement_with(&self, compiled: &Compiled) -> Option<Disagreement<'_>> {
-        self.disagreement(&compiled.origins, |packet| {
-            Answer::of(look_up(compiled, &packet.asked()))
-        })
+        self.disagreement(&compiled.origins, |packet| packet.answer(compiled))
     }
 }
 
 impl Packet {
+    /// What these entries decide.
+    pub fn answer(&self, compiled: &Compiled) -> Answer {
+        // The datapath asks for the node only where a document speaks for it.
+        if self.subject == HOST && !compiled.subjects.contains_key(&HOST) {
+            return Answer::Allowed(0);
+        }
+        Answer::of(look_up(compiled, &self.asked()))
+    }
+
     /// What the datapath asks about it.
     pub fn asked(&self) -> Asked {
         Asked {

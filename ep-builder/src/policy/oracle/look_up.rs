@@ -11,9 +11,9 @@ const ANYBODY: u32 = 0;
 /// What the datapath asks about a connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked {
-    /// The identity of the pod whose policy it is.
+    /// The identity of the end whose policy it is.
     pub subject: u32,
-    /// Whether the pod is reached, or reaches out.
+    /// Whether it is reached, or reaches out.
     pub direction: Direction,
     /// The identity of the other end.
     pub identity: u32,

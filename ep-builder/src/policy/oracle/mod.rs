@@ -13,8 +13,8 @@ mod tests;
 mod verdict;
 mod yaml;
 
-pub use case::{Answer, Case, Disagreement, End, Packet, Pod, agrees};
+pub use case::{Answer, Case, Disagreement, End, HOST, Packet, Pod, agrees};
 pub use look_up::{Asked, look_up, network_of};
 pub use shrink::shrink;
-pub use verdict::{Question, Verdict, Who, selects, verdict};
+pub use verdict::{Question, Subject, Verdict, Who, selects, selects_node, verdict};
 pub use yaml::yaml;

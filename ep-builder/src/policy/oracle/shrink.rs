@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::case::{Case, End, Packet, Pod};
-use crate::policy::{Document, Namespaces, Peer, PodFacts, PolicyKind, PolicyRule, Rules, Target};
+use super::case::{Case, End, HOST, Packet, Pod};
+use crate::policy::{
+    Document, Namespaces, Peer, PodFacts, PolicyKind, PolicyRule, Rules, Scope, Target,
+};
 
 /// The smallest case that this way leads to and that `is_wrong` still says to be wrong: one thing after the
 /// other is taken out, for as long as that leaves something wrong.
@@ -95,6 +97,7 @@ impl Knife {
         for pod in case.pods.values_mut() {
             self.facts(&mut pod.facts);
         }
+        self.map(&mut case.node.labels);
     }
 
     fn facts(&mut self, facts: &mut PodFacts) {
@@ -103,7 +106,10 @@ impl Knife {
     }
 
     fn document(&mut self, document: &mut Document) {
-        self.target(&mut document.target);
+        match &mut document.scope {
+            Scope::Pods(target) => self.target(target),
+            Scope::Node(selector) => self.list(&mut selector.0, 0),
+        }
         for side in [&mut document.ingress, &mut document.egress] {
             self.side(side);
         }
@@ -160,5 +166,5 @@ fn is_about(packet: &Packet, pods: &BTreeMap<u32, Pod>) -> bool {
         End::Pod(identity) => pods.contains_key(&identity),
         End::Host | End::World => true,
     };
-    remote && pods.contains_key(&packet.subject)
+    remote && (packet.subject == HOST || pods.contains_key(&packet.subject))
 }

@@ -8,15 +8,16 @@ use std::net::IpAddr;
 
 use crate::maps::{Direction, Prefix};
 use crate::policy::{
-    Action, Document, Entity, Namespaces, Operator, Peer, PodFacts, PolicyKind, PolicyRule,
-    PolicySet, PortMatch, PortRule, Protocol, Requirement, Rules, Selector, Target,
+    Action, Document, Entity, Namespaces, NodeFacts, Operator, Peer, PodFacts, PolicyKind,
+    PolicyRule, PolicySet, PortMatch, PortRule, Protocol, Requirement, Rules, Scope, Selector,
+    Target,
 };
 
-/// A connection that somebody wants to open, from the point of view of one pod.
+/// A connection that somebody wants to open, from the point of view of one end.
 #[derive(Clone, Copy, Debug)]
 pub struct Question<'a> {
-    /// The pod.
-    pub subject: &'a PodFacts,
+    /// This end.
+    pub subject: Subject<'a>,
     /// Whether it is reached, or reaches out.
     pub direction: Direction,
     /// Who is at the other end.
@@ -27,6 +28,15 @@ pub struct Question<'a> {
     pub protocol: u8,
     /// The port of the side that answers; for ICMP the type of the message, else 0.
     pub port: u16,
+}
+
+/// Whose policy is asked.
+#[derive(Clone, Copy, Debug)]
+pub enum Subject<'a> {
+    /// A pod's.
+    Pod(&'a PodFacts),
+    /// The node's.
+    Node(&'a NodeFacts),
 }
 
 /// The other end of a connection.
@@ -45,9 +55,9 @@ pub enum Who<'a> {
 pub enum Verdict<'a> {
     /// It may exist.
     Allowed {
-        /// Whether no rule is needed: nothing isolates the pod, or it is the node that asks.
+        /// Whether no rule is needed: nothing isolates the subject, or it is the node that asks a pod.
         freely: bool,
-        /// The rules that allow it; of a pod that nothing isolates none is looked at.
+        /// The rules that allow it; where nothing isolates none is looked at.
         rules: Vec<&'a PolicyRule>,
     },
     /// These rules deny it.
@@ -68,7 +78,7 @@ pub fn verdict<'a>(
     for document in &set.policies {
         let side = side(document, question.direction);
         let is_silent = document.kind == PolicyKind::NetworkPolicy && !side.isolates;
-        if is_silent || !selects(set, &document.target, question.subject) {
+        if is_silent || !is_about(set, &document.scope, question.subject) {
             continue;
         }
         isolated |= side.isolates;
@@ -84,7 +94,8 @@ pub fn verdict<'a>(
         }
     }
     let is_host = matches!(question.remote, Who::Host);
-    let probes = allow_localhost && is_host && question.direction == Direction::Ingress;
+    let is_pods = matches!(question.subject, Subject::Pod(_));
+    let probes = allow_localhost && is_pods && is_host && question.direction == Direction::Ingress;
     if !denying.is_empty() {
         Verdict::Denied(denying)
     } else if !isolated {
@@ -121,10 +132,12 @@ fn matches(set: &PolicySet, rule: &PolicyRule, question: &Question<'_>) -> bool 
 
 /// The pod that answers, if it is one that we know.
 fn answering<'a>(question: &Question<'a>) -> Option<&'a PodFacts> {
-    match (question.direction, question.remote) {
-        (Direction::Ingress, _) => Some(question.subject),
-        (Direction::Egress, Who::Pod(facts)) => Some(facts),
-        (Direction::Egress, Who::Host | Who::World) => None,
+    match (question.direction, question.subject, question.remote) {
+        (Direction::Ingress, Subject::Pod(facts), _) | (Direction::Egress, _, Who::Pod(facts)) => {
+            Some(facts)
+        }
+        (Direction::Ingress, Subject::Node(_), _)
+        | (Direction::Egress, _, Who::Host | Who::World) => None,
     }
 }
 
@@ -180,6 +193,20 @@ fn is_port(port: &PortRule, question: &Question<'_>, answering: Option<&PodFacts
     meant && number == question.protocol
 }
 
+/// Whether a document is about somebody.
+fn is_about(set: &PolicySet, scope: &Scope, subject: Subject<'_>) -> bool {
+    match (scope, subject) {
+        (Scope::Pods(target), Subject::Pod(facts)) => selects(set, target, facts),
+        (Scope::Node(selector), Subject::Node(facts)) => selects_node(selector, facts),
+        (Scope::Pods(_), Subject::Node(_)) | (Scope::Node(_), Subject::Pod(_)) => false,
+    }
+}
+
+/// Whether a document of the node means the one with these labels.
+pub fn selects_node(selector: &Selector, facts: &NodeFacts) -> bool {
+    all_hold(selector, &facts.labels)
+}
+
 /// Whether a target means a pod.
 pub fn selects(set: &PolicySet, target: &Target, facts: &PodFacts) -> bool {
     let by_namespace = match &target.namespaces {
@@ -192,7 +219,8 @@ pub fn selects(set: &PolicySet, target: &Target, facts: &PodFacts) -> bool {
             all_hold(selector, labels)
         }
     };
-    by_namespace && all_hold(&target.pods, &facts.labels)
+    let is_anywhere = !facts.namespace.is_empty();
+    is_anywhere && by_namespace && all_hold(&target.pods, &facts.labels)
 }
 
 fn all_hold(selector: &Selector, labels: &BTreeMap<String, String>) -> bool {

@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::case::{Case, End, Packet, Pod};
+use super::case::{Case, End, HOST, Packet, Pod};
 use crate::policy::{
     Action, Document, Entity, Namespaces, Operator, Peer, PolicyKind, PolicyRule, PortMatch,
-    PortRule, Requirement, Rules, Selector, Target,
+    PortRule, Requirement, Rules, Scope, Selector, Target,
 };
 
 /// The case as text that `weir policy` reads.
@@ -35,6 +35,11 @@ fn add(text: &mut String, document: &Value) -> Result<(), serde_saphyr::ser::Err
 
 fn comments(case: &Case) -> String {
     let mut lines: Vec<_> = case.pods.iter().map(pod).collect();
+    let labels = case.node.labels.iter();
+    let labels: Vec<_> = labels
+        .map(|(key, value)| format!(" {key}={value}"))
+        .collect();
+    lines.push(format!("the node:{}", labels.concat()));
     let host = if case.allow_localhost {
         "always"
     } else {
@@ -64,9 +69,13 @@ fn packet(packet: &Packet) -> String {
         End::Host => "the node".to_owned(),
         End::World => "the world".to_owned(),
     };
+    let subject = match packet.subject {
+        HOST => "the node".to_owned(),
+        pod => format!("pod {pod}"),
+    };
     format!(
-        "{} of pod {}: {remote} at {}, protocol {}, port {}",
-        packet.direction, packet.subject, packet.address, packet.protocol, packet.port
+        "{} of {subject}: {remote} at {}, protocol {}, port {}",
+        packet.direction, packet.address, packet.protocol, packet.port
     )
 }
 
@@ -80,7 +89,10 @@ fn document(document: &Document) -> Value {
         }
         PolicyKind::WeirPolicy => ("weir.dev/v1alpha1", "WeirPolicy"),
     };
-    let mut spec = target(&document.target);
+    let mut spec = match &document.scope {
+        Scope::Pods(pods) => target(pods),
+        Scope::Node(labels) => Map::from_iter([("nodeSelector".to_owned(), selector(labels))]),
+    };
     let sides = [
         ("Ingress", "ingress", "from", &document.ingress),
         ("Egress", "egress", "to", &document.egress),

@@ -9,19 +9,22 @@
 //!
 //! The order of the fields below is the format: another one is another format.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::coded::{Coded, Reader, Writer};
 use super::error::Damage;
 use super::record::{Unreadable, checked, with_checksum};
-use crate::maps::Prefix;
+use crate::maps::{Direction, OpenPort, Prefix};
 use crate::policy::{
-    Action, Document, Entity, Namespaces, Operator, Peer, Place, PolicyKind, PolicyRule, PolicySet,
-    PortMatch, PortRule, Protocol, Requirement, Rules, Selector, Target,
+    Action, Document, Entity, Namespaces, NodeFacts, Operator, Peer, Place, PolicyKind, PolicyRule,
+    PolicySet, PortMatch, PortRule, Protocol, Requirement, Rules, Scope, Selector, Target,
 };
 
-/// The format written here, and the newest one read.
-pub(super) const FORMAT: u8 = b'1';
+/// The newest format that is read. It is written where a document speaks for the node, which the one before cannot say.
+pub(super) const FORMAT: u8 = b'2';
+/// The format of pods alone: an older weir reads it, too.
+const OF_PODS: u8 = b'1';
 
 const MAGIC: &[u8; 7] = b"weirset";
 
@@ -32,17 +35,55 @@ pub struct Basis {
     pub allow_localhost: bool,
     /// What the documents say.
     pub set: PolicySet,
+    /// What was known of the node; nothing where no document speaks for it.
+    pub node: NodeBasis,
+}
+
+/// What the policy of the node follows from, besides the documents.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NodeBasis {
+    /// The node as documents see it.
+    pub facts: NodeFacts,
+    /// The ports that no policy of the node closes.
+    pub open: BTreeSet<OpenPort>,
 }
 
 impl Basis {
+    /// What these documents are compiled from, on this node.
+    pub fn new(allow_localhost: bool, set: PolicySet, node: NodeBasis) -> Self {
+        let node = if set.speaks_for_nodes() {
+            node
+        } else {
+            NodeBasis::default()
+        };
+        Self {
+            allow_localhost,
+            set,
+            node,
+        }
+    }
+
     /// The bytes of the file.
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::default();
-        self.put(&mut writer);
+        let format = self.format();
+        self.allow_localhost.put(&mut writer);
+        self.set.put(&mut writer);
+        if format == FORMAT {
+            self.node.put(&mut writer);
+        }
         let mut bytes = MAGIC.to_vec();
-        bytes.push(FORMAT);
+        bytes.push(format);
         bytes.append(&mut writer.into_bytes());
         with_checksum(bytes)
+    }
+
+    fn format(&self) -> u8 {
+        if self.set.speaks_for_nodes() {
+            FORMAT
+        } else {
+            OF_PODS
+        }
     }
 
     /// Reads the bytes of a file.
@@ -52,16 +93,23 @@ impl Basis {
             Some(([magic @ .., format], _)) if magic == MAGIC && *format > FORMAT => {
                 Err(Unreadable::Newer(*format))
             }
-            Some(([magic @ .., FORMAT], values)) if magic == MAGIC => {
-                Self::of(values).ok_or(Unreadable::Damage(Damage::Entry))
+            Some(([magic @ .., format @ (OF_PODS | FORMAT)], values)) if magic == MAGIC => {
+                Self::of(values, *format).ok_or(Unreadable::Damage(Damage::Entry))
             }
             _ => Err(Unreadable::Damage(Damage::Entry)),
         }
     }
 
-    fn of(values: &[u8]) -> Option<Self> {
+    fn of(values: &[u8], format: u8) -> Option<Self> {
         let mut reader = Reader::new(values)?;
-        let basis = Self::get(&mut reader)?;
+        let basis = Self {
+            allow_localhost: Coded::get(&mut reader)?,
+            set: Coded::get(&mut reader)?,
+            node: match format {
+                FORMAT => Coded::get(&mut reader)?,
+                _ => NodeBasis::default(),
+            },
+        };
         reader.is_at_end().then_some(basis)
     }
 }
@@ -82,9 +130,11 @@ macro_rules! structures {
 }
 
 structures! {
-    Basis: allow_localhost set;
+    NodeBasis: facts open;
+    NodeFacts: labels;
+    OpenPort: port protocol direction;
     PolicySet: policies namespaces;
-    Document: kind namespace name place target ingress egress;
+    Document: kind namespace name place scope ingress egress;
     Place: file line;
     Target: namespaces pods;
     Requirement: key operator values;
@@ -117,6 +167,7 @@ names! {
     PolicyKind: NetworkPolicy = 0 WeirPolicy = 1;
     Operator: In = 0 NotIn = 1 Exists = 2 DoesNotExist = 3;
     Action: Allow = 0 Deny = 1;
+    Direction: Ingress = 1 Egress = 2;
     Entity: Host = 0 World = 1 All = 2;
     Protocol: Tcp = 6 Udp = 17 Sctp = 132;
 }
@@ -131,20 +182,48 @@ impl Coded for Selector {
     }
 }
 
+/// What a scope, or the namespaces of a target, begin with.
+const NAMED: u8 = 0;
+/// See [`NAMED`].
+const LABELLED: u8 = 1;
+/// See [`NAMED`].
+const NODE: u8 = 2;
+
 impl Coded for Namespaces {
     fn put(&self, out: &mut Writer) {
         match self {
-            Self::Named(name) => put_choice(0, name, out),
-            Self::Labelled(selector) => put_choice(1, selector, out),
+            Self::Named(name) => put_choice(NAMED, name, out),
+            Self::Labelled(selector) => put_choice(LABELLED, selector, out),
         }
     }
 
     fn get(from: &mut Reader<'_>) -> Option<Self> {
         match u8::get(from)? {
-            0 => Coded::get(from).map(Self::Named),
-            1 => Coded::get(from).map(Self::Labelled),
+            NAMED => Coded::get(from).map(Self::Named),
+            LABELLED => Coded::get(from).map(Self::Labelled),
             _ => None,
         }
+    }
+}
+
+/// Pods begin with the number of their namespaces, as they did when there was nothing else.
+impl Coded for Scope {
+    fn put(&self, out: &mut Writer) {
+        match self {
+            Self::Pods(target) => target.put(out),
+            Self::Node(selector) => put_choice(NODE, selector, out),
+        }
+    }
+
+    fn get(from: &mut Reader<'_>) -> Option<Self> {
+        let namespaces = match u8::get(from)? {
+            NAMED => Namespaces::Named(Coded::get(from)?),
+            LABELLED => Namespaces::Labelled(Coded::get(from)?),
+            NODE => return Coded::get(from).map(Self::Node),
+            _ => return None,
+        };
+        let pods = Coded::get(from)?;
+        Some(Self::Pods(Target { namespaces, pods }))
     }
 }
 
@@ -220,110 +299,4 @@ fn put_choice(number: u8, value: &impl Coded, out: &mut Writer) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::digest::sha256_hex;
-    use crate::policy::documents::{SourceFile, parse};
-    use crate::policy::oracle::random::{Choices, case};
-
-    /// A word of everything.
-    const ALL: &str = "apiVersion: v1
-kind: Namespace
-metadata: {name: shop, labels: {env: prod}}
----
-apiVersion: networking.k8s.io/v1
-kind: NetworkPolicy
-metadata: {name: all, namespace: shop}
-spec:
-  podSelector:
-    matchExpressions: [{key: app, operator: NotIn, values: [a, b]}, {key: tier, operator: Exists}]
-  policyTypes: [Ingress, Egress]
-  ingress:
-  - from: [{ipBlock: {cidr: 10.0.0.0/8, except: [10.1.0.0/16]}}, {ipBlock: {cidr: 'fd00::/8'}}]
-    ports: [{port: 80, endPort: 90}, {protocol: SCTP, port: sctp}, {protocol: UDP}]
-  egress:
-  - to: [{namespaceSelector: {matchLabels: {env: prod}}, podSelector: {}}]
-";
-
-    /// Random documents, in which all that the model can say occurs.
-    fn random(seed: u64) -> Basis {
-        let case = case(&mut Choices::seeded(seed), 0);
-        Basis {
-            allow_localhost: case.allow_localhost,
-            set: case.set,
-        }
-    }
-
-    #[test]
-    fn what_is_written_reads_back() {
-        let all: Vec<_> = (0..500).map(random).collect();
-        for (seed, basis) in all.iter().enumerate() {
-            assert_eq!(&Basis::decode(&basis.encode()).unwrap(), basis, "{seed}");
-        }
-        let said = format!("{all:?}");
-        let choices = [
-            "WeirPolicy",
-            "Labelled(",
-            "NotIn",
-            "DoesNotExist",
-            "Exists",
-            "Deny",
-            "Network {",
-            "World",
-            "Host",
-            "All",
-            "Sctp",
-            "Range(",
-            "Named(",
-            "Any",
-            "peers: None",
-            "ports: None",
-            "address: fd",
-            "address: 10.",
-        ];
-        for choice in choices {
-            assert!(said.contains(choice), "{choice} was not tried");
-        }
-    }
-
-    /// Another digest is another layout of the file, and that needs another [`FORMAT`].
-    #[test]
-    fn the_format_is_this_one() {
-        let file = SourceFile {
-            path: "all.yaml".into(),
-            text: ALL.into(),
-        };
-        let basis = Basis {
-            allow_localhost: true,
-            set: parse(vec![file]).unwrap().set,
-        };
-        let digest = "7f36b44893cbcbba9181c77bc191952d0dd097db8b0c7c615f5a4e981ea95161";
-        assert_eq!(sha256_hex(&basis.encode()), digest);
-    }
-
-    #[test]
-    fn what_is_no_basis_is_refused_and_costs_nothing() {
-        let good = random(7).encode();
-        let body = checked(&good).unwrap();
-        for at in 0..body.len() {
-            // With the right checksum: what it says is what is wrong.
-            let cut = with_checksum(body[..at].to_vec());
-            assert!(Basis::decode(&cut).is_err(), "cut at {at}");
-            let mut other = body.to_vec();
-            other[at] = 0xff;
-            if let Ok(read) = Basis::decode(&with_checksum(other.clone())) {
-                assert_eq!(read.encode().len(), good.len(), "byte {at}");
-            }
-            assert!(
-                Basis::decode(&[&other, &good[body.len()..]].concat()).is_err() || other == body
-            );
-        }
-        let newer = with_checksum([MAGIC.as_slice(), b"2anything"].concat());
-        assert!(matches!(
-            Basis::decode(&newer),
-            Err(Unreadable::Newer(b'2'))
-        ));
-        let longer = with_checksum([body, &[0]].concat());
-        assert!(Basis::decode(&longer).is_err());
-    }
-}
+mod tests;

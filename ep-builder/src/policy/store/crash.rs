@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::{Basis, Draft, PolicyStore, Sources, StoreError, Stored};
+use super::{Basis, Draft, NodeBasis, PolicyStore, Sources, StoreError, Stored};
 use crate::maps::{Decision, Direction, Rule, Traffic};
 use crate::policy::{Action, Origin, Place, PolicyEntry, PolicyKind, PolicySet, SubjectPolicy};
 use crate::step::Steps;
@@ -57,10 +57,7 @@ fn basis(revision: u32) -> Basis {
     let mut set = PolicySet::default();
     set.namespaces
         .insert(format!("n{revision}"), BTreeMap::new());
-    Basis {
-        allow_localhost: true,
-        set,
-    }
+    Basis::new(true, set, NodeBasis::default())
 }
 
 fn origin(revision: u32) -> Origin {

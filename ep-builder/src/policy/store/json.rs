@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::error::{Damage, StoreError};
+use super::pending::Pending;
 use super::read;
 use crate::maps::Prefix;
 use crate::policy::Origin;
@@ -74,6 +75,14 @@ pub(super) fn write_networks(networks: &[(Prefix, u32)]) -> Result<Vec<u8>, Stor
     encode(Networks {
         networks: networks.collect(),
     })
+}
+
+pub(super) fn write_pending(pending: &Pending) -> Result<Vec<u8>, StoreError> {
+    encode(pending)
+}
+
+pub(super) fn pending(path: &Path) -> Result<Pending, StoreError> {
+    decode(path)
 }
 
 pub(super) fn current(path: &Path) -> Result<u32, StoreError> {

@@ -32,6 +32,11 @@ impl Layout {
         self.0.join("unsettled")
     }
 
+    /// What the policy in force goes back to unless it is confirmed.
+    pub(super) fn pending(&self) -> PathBuf {
+        self.0.join("pending")
+    }
+
     /// A revision that is whole.
     pub(super) fn revision(&self, revision: u32) -> PathBuf {
         self.0.join(revision.to_string())

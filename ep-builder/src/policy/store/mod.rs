@@ -8,6 +8,7 @@
 //! <revision>/networks         the networks and their numbers
 //! <revision>/identities/<n>   the compiled policy of an identity: the one file that an ADD reads
 //! unsettled                   there while a revision is put in force: maps may hold two
+//! pending                     there while the one in force waits to be confirmed: what to go back to, and when
 //! lock
 //! ```
 //!
@@ -21,6 +22,7 @@ mod coded;
 mod error;
 mod json;
 mod layout;
+mod pending;
 mod record;
 mod write;
 
@@ -33,9 +35,10 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-pub use basis::Basis;
+pub use basis::{Basis, NodeBasis};
 pub use error::{Damage, StoreError};
 pub use json::Sources;
+pub use pending::{Pending, Uptime};
 pub use record::Stored;
 pub use write::{Draft, Exclusive};
 
@@ -117,6 +120,19 @@ impl PolicyStore {
     /// and some endpoints stand at the old one.
     pub fn is_unsettled(&self) -> bool {
         self.layout.unsettled().symlink_metadata().is_ok()
+    }
+
+    /// What the policy in force goes back to unless it is confirmed. A record nobody can read leads nowhere, and one that
+    /// leads to what is in force is of a change that never came to be.
+    pub fn pending(&self) -> Result<Option<Pending>, StoreError> {
+        let pending = match json::pending(&self.layout.pending()) {
+            Ok(pending) => pending,
+            Err(StoreError::Damaged { .. }) => return Ok(None),
+            Err(error) if error.is_absent() => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let current = self.current()?;
+        Ok(Some(pending).filter(|pending| pending.previous != current))
     }
 
     /// What a revision was made from.

@@ -1,9 +1,10 @@
 //! Changing the policy on disk: one process at a time.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::error::StoreError;
-use super::{Basis, PolicyStore, Sources, Stored, json, layout};
+use super::{Basis, Pending, PolicyStore, Sources, Stored, json, layout};
 use crate::lock::FileLock;
 use crate::maps::Prefix;
 use crate::policy::Origin;
@@ -127,14 +128,26 @@ impl<'a> Exclusive<'a> {
         self.run(&[Step::Remove(draft), self.sync()])
     }
 
-    /// Removes all but this revision, and what killed processes left of files in the making.
-    pub fn keep_only(&self, kept: Option<u32>) -> Result<(), StoreError> {
+    /// Says what the revision that is about to be in force goes back to unless it is confirmed.
+    pub fn put_pending(&self, pending: &Pending) -> Result<(), StoreError> {
+        let path = self.store.layout.pending();
+        self.put(path, &json::write_pending(pending)?)
+    }
+
+    /// Says that it stays.
+    pub fn remove_pending(&self) -> Result<(), StoreError> {
+        self.run(&[Step::Remove(self.store.layout.pending()), self.sync()])
+    }
+
+    /// Removes all but these revisions, and what killed processes left of files in the making.
+    pub fn keep_only(&self, kept: impl IntoIterator<Item = u32>) -> Result<(), StoreError> {
+        let kept: BTreeSet<u32> = kept.into_iter().collect();
         let others = self.store.revisions()?.into_iter();
-        for revision in others.filter(|revision| Some(*revision) != kept) {
+        for revision in others.filter(|revision| !kept.contains(revision)) {
             self.remove(revision)?;
         }
         let mut folders = vec![self.store.layout.root().to_owned()];
-        if let Some(kept) = kept {
+        for kept in kept {
             let folder = self.store.layout.revision(kept);
             folders.extend([layout::identities(&folder), folder]);
         }

@@ -11,7 +11,7 @@ use crate::identity;
 use crate::maps::{Counters, LocalEndpoint, Prefix};
 use crate::options::EndpointOptions;
 use crate::patch::Template;
-use crate::policy::oracle::{Case, End, Pod};
+use crate::policy::oracle::{Case, End, HOST, Pod};
 use crate::policy::{Compiled, PolicyEntry};
 use crate::shape::MapPrefix;
 
@@ -76,7 +76,8 @@ impl<'a> Stage<'a> {
             self.admit_node(packet.address)?;
         }
         self.twins.set_networks(self.revision, &compiled.networks)?;
-        for (identity, subject) in &compiled.subjects {
+        let pods = compiled.subjects.iter();
+        for (identity, subject) in pods.filter(|(identity, _)| **identity != HOST) {
             self.insert(self.id(*identity)?, self.revision, &subject.entries)?;
         }
         Ok(())

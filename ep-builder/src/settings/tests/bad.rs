@@ -28,7 +28,7 @@ const BAD: &[(&str, &str, &str)] = &[
     (
         "[bananas]",
         "1:2",
-        "no table [bananas]: known are paths, clang, cache, policy, node, datapath, maps, options",
+        "no table [bananas]: known are paths, clang, cache, policy, node, node.firewall, datapath, maps, options",
     ),
     (
         "[clang]\nbananas = 1",
@@ -221,6 +221,22 @@ const BAD: &[(&str, &str, &str)] = &[
         "2:13",
         "`pod_cidrs` takes a list of networks",
     ),
+    (
+        "[node]\nlabels = [\"role\"]",
+        "2:10",
+        "`labels` takes a list of labels, each in quotes as \"role=edge\"; kubernetes.io/hostname is the node's name, not \"role\"",
+    ),
+    (
+        "[node.firewall]\nalways_open_ingress = [\"22/tcp\", \"ssh\"]",
+        "2:23",
+        "`always_open_ingress` takes a list of ports, each in quotes as \"22/tcp\", \"53/udp\" or \"9/sctp\", not \"ssh\"",
+    ),
+    (
+        "[node]\nfirewall = true",
+        "2:1",
+        "`node.firewall` is a table",
+    ),
+    ("[node.firewall]\nalways_open = []", "2:1", "always_open_"),
     // Combinations: the mark is at the last value that has a part in them.
     (
         "[datapath]\nipv4 = false\nipv6 = false\nrouting = true",

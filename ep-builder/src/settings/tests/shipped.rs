@@ -81,6 +81,8 @@ fn other_value(key: &Key) -> String {
         Takes::Number(Bounds(_, high)) => high.to_string(),
         Takes::Devices => "[\"other\"]".to_owned(),
         Takes::Networks => "[\"10.9.0.0/16\"]".to_owned(),
+        Takes::Labels => "[\"role=other\"]".to_owned(),
+        Takes::Ports => "[\"9/sctp\"]".to_owned(),
         Takes::Either(_, other) => format!("{other:?}"),
     };
     match (key.table, key.name) {

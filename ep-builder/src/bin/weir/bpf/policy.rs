@@ -1,22 +1,24 @@
 //! `weir bpf policy list` and `get`
 
 use ep_builder::abi::{PolicyKey, PolicyValue};
-use ep_builder::endpoint::EndpointId;
 use ep_builder::events::packet::protocol;
 use ep_builder::maps::{Direction, MapName, MapsError, Ports, Traffic};
+use ep_builder::policy::Holder;
 use serde::Serialize;
 
 use super::names::{identity, or_dash};
 use crate::failure::Failure;
 use crate::map::maps;
 use crate::node::Node;
+use crate::policy::holder_name;
 use crate::screen::{Columns, Screen};
 
 /// One rule. What it does not fix is null.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Row {
-    endpoint: EndpointId,
+    /// 0 for the node.
+    endpoint: Holder,
     direction: Option<Direction>,
     identity: u32,
     protocol: Option<String>,
@@ -35,7 +37,7 @@ struct Row {
 }
 
 impl Row {
-    fn new(endpoint: EndpointId, revision: u32, key: &PolicyKey, value: &PolicyValue) -> Self {
+    fn new(endpoint: Holder, revision: u32, key: &PolicyKey, value: &PolicyValue) -> Self {
         let (number, ports) = match Traffic::of(key) {
             Some(Traffic::Any) | None => (None, None),
             Some(Traffic::Protocol(number)) => (Some(number), None),
@@ -66,7 +68,7 @@ impl Row {
             (None, _) => "any".to_owned(),
         };
         vec![
-            self.endpoint.to_string(),
+            holder_name(self.endpoint),
             or_dash(self.direction),
             identity(self.identity),
             self.protocol.clone().unwrap_or_else(|| "any".to_owned()),
@@ -86,8 +88,12 @@ impl Row {
 pub(super) fn list(node: &Node, screen: &Screen) -> Result<(), Failure> {
     let mut rows = Vec::new();
     for map in maps(node).list()? {
-        let MapName::Policy(id) = map else { continue };
-        match of(node, id) {
+        let holder = match map {
+            MapName::Policy(id) => Holder::Endpoint(id),
+            MapName::NodePolicy => Holder::Node,
+            _ => continue,
+        };
+        match of(node, holder) {
             Ok(rules) => rows.extend(rules),
             // Gone since the folder was read.
             Err(MapsError::Missing { .. }) => {}
@@ -101,21 +107,29 @@ pub(super) fn list(node: &Node, screen: &Screen) -> Result<(), Failure> {
     )
 }
 
-pub(super) fn get(node: &Node, id: EndpointId, screen: &Screen) -> Result<(), Failure> {
+pub(super) fn get(node: &Node, holder: Holder, screen: &Screen) -> Result<(), Failure> {
     show(
-        &of(node, id)?,
-        "the endpoint has no rules: applying a policy that selects it sets them",
+        &of(node, holder)?,
+        "it has no rules: applying a policy that selects it sets them",
         screen,
     )
 }
 
-fn of(node: &Node, id: EndpointId) -> Result<Vec<Row>, MapsError> {
+fn of(node: &Node, holder: Holder) -> Result<Vec<Row>, MapsError> {
     let maps = maps(node);
-    let entries = maps.policy(id)?.entries()?;
-    let revision = maps.policy_revisions()?.get(id)?;
+    let policy = match holder {
+        Holder::Node => maps.node_policy()?,
+        Holder::Endpoint(id) => maps.policy(id)?,
+    };
+    let revisions = maps.policy_revisions()?;
+    let revision = match holder {
+        Holder::Node => revisions.of_node()?,
+        Holder::Endpoint(id) => revisions.get(id)?,
+    };
+    let entries = policy.entries()?;
     let mut rows: Vec<_> = entries
         .iter()
-        .map(|(key, value)| Row::new(id, revision, key, value))
+        .map(|(key, value)| Row::new(holder, revision, key, value))
         .collect();
     rows.sort_by_key(|row| {
         let traffic = (row.direction, row.identity, row.prefixlen, row.dport);

@@ -5,7 +5,7 @@
 
 use ep_builder::lock::FileLock;
 use ep_builder::maps::{Counters, Decision, Direction, Rule};
-use ep_builder::policy::PolicyStore;
+use ep_builder::policy::{Holder, PolicyStore};
 
 use super::policy;
 use crate::cli::{RuleArguments, RuleDirection};
@@ -42,7 +42,7 @@ pub(super) fn set(
         let entry = (Decision { deny, rule: 0 }, Counters::default());
         entries.insert(rule(arguments), entry);
     })?;
-    policy::get(node, arguments.id, screen)
+    policy::get(node, Holder::Endpoint(arguments.id), screen)
 }
 
 pub(super) fn unset(
@@ -58,5 +58,5 @@ pub(super) fn unset(
     if !was_there {
         talk("note: there was no such rule");
     }
-    policy::get(node, arguments.id, screen)
+    policy::get(node, Holder::Endpoint(arguments.id), screen)
 }

@@ -1,10 +1,10 @@
 //! The command line of `weir policy` and `weir ip`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use ep_builder::endpoint::EndpointId;
-use ep_builder::policy::DocumentKind;
+use ep_builder::policy::{DocumentKind, Holder};
 
 #[derive(Subcommand)]
 pub(crate) enum Policy {
@@ -19,12 +19,20 @@ pub(crate) enum Policy {
         /// Only say what would change
         #[arg(long)]
         dry_run: bool,
+        /// Go back to the policy before if nobody confirms this one within so long, as 30s or 5m: by `weir policy
+        /// confirm`, or by Enter where this waits
+        #[arg(long, value_name = "TIME", value_parser = span, conflicts_with = "dry_run")]
+        confirm_within: Option<Duration>,
     },
-    /// Show the documents in force; of one endpoint, each entry with its rule and how often it decided
+    /// Keep the policy that was put in force by `apply --confirm-within`
+    Confirm,
+    /// Show which policy is in force, whether it waits to be confirmed, and whether one judges the node itself
+    Status,
+    /// Show the documents in force; of one endpoint or the node, each entry with its rule and how often it decided
     Get {
-        /// The endpoint's id
-        #[arg(value_parser = EndpointId::parse)]
-        id: Option<EndpointId>,
+        /// The endpoint's id, or `node`
+        #[arg(value_parser = Holder::parse)]
+        id: Option<Holder>,
     },
     /// Take a document out of its file, and put the others in force
     Delete {
@@ -39,6 +47,29 @@ pub(crate) enum Policy {
     /// Play random policies, pods and packets on copies of the programs, and compare each answer with what the
     /// documents mean; nothing of the node is touched
     Verify(Verify),
+}
+
+/// The longest time to wait for a confirmation.
+const LONGEST: u64 = 24 * 3_600;
+
+/// Reads a time as 30s, 5m or 1h.
+fn span(text: &str) -> Result<Duration, String> {
+    let cut = text.len().saturating_sub(1);
+    let (number, unit) = text.split_at_checked(cut).unwrap_or_default();
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        _ => 0,
+    };
+    let seconds = number
+        .parse::<u64>()
+        .ok()
+        .and_then(|it| it.checked_mul(seconds));
+    seconds
+        .filter(|seconds| (1..=LONGEST).contains(seconds))
+        .map(Duration::from_secs)
+        .ok_or_else(|| "a time as 30s, 5m or 1h is expected, of a day at most".to_owned())
 }
 
 #[derive(Args)]
@@ -56,19 +87,6 @@ pub(crate) struct Verify {
     /// The number that the first case is made from; the next ones follow. Without it one at random
     #[arg(long, value_name = "S")]
     pub(crate) seed: Option<u64>,
-}
-
-#[derive(Args)]
-pub(crate) struct BenchPolicy {
-    /// How many endpoints
-    #[arg(long, default_value_t = 250, value_parser = clap::value_parser!(u16).range(1..=1_000))]
-    pub(crate) endpoints: u16,
-    /// How many policies, each with a rule
-    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u16).range(1..=10_000))]
-    pub(crate) policies: u16,
-    /// How often to measure each
-    #[arg(long, default_value_t = 51, value_parser = clap::value_parser!(u32).range(3..=10_000))]
-    pub(crate) rounds: u32,
 }
 
 /// A kind of document.

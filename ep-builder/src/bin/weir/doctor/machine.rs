@@ -18,7 +18,7 @@ const RIGHTS: Check = Check {
     name: "rights",
     why: "programs, maps and links are changed with CAP_BPF, CAP_NET_ADMIN and CAP_SYS_ADMIN",
 };
-const BPFFS: Check = Check {
+pub(super) const BPFFS: Check = Check {
     name: "bpffs",
     why: "the pins of maps live there: without them no pod gets its programs, and no tool finds a map",
 };

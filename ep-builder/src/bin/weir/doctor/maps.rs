@@ -41,7 +41,7 @@ fn wanted(map: MapName, settings: &Settings) -> Option<u32> {
         MapName::Ipcache => Some(sizes.ipcache),
         MapName::Metrics => Some(sizes.metrics),
         MapName::Events => Some(sizes.events),
-        MapName::Policy(_) => Some(sizes.policy),
+        MapName::Policy(_) | MapName::NodePolicy => Some(sizes.policy),
         MapName::Frag4 | MapName::Frag6 => Some(sizes.fragments),
         MapName::Snat(_) => Some(sizes.snat),
         MapName::HostPorts => Some(sizes.host_ports),

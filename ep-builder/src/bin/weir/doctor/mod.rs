@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use ep_builder::endpoint::EndpointId;
 use ep_builder::lifecycle::{Endpoints, Level};
 use ep_builder::load::Retired;
+use ep_builder::settings::Settings;
 use ep_builder::timeline::Timeline;
 
 use crate::failure::Failure;
@@ -41,6 +42,14 @@ pub(crate) fn run(node: &Node, fix: bool, screen: &Screen) -> Result<ExitCode, F
     }
     let fails = findings.iter().any(|it| it.result == Health::Fail);
     Ok(ExitCode::from(u8::from(fails)))
+}
+
+/// What keeps pods from a machine on which there are none yet, whether it has a BPF file system or not.
+pub(crate) fn faults_of_machine(settings: &Settings) -> Vec<String> {
+    let findings = machine::look(settings, false).into_iter();
+    let faults = findings.filter(|it| it.result == Health::Fail && it.check != machine::BPFFS.name);
+    let text = |it: Finding| format!("{}: {}: {}", it.check, it.found, it.fix.unwrap_or_default());
+    faults.map(text).collect()
 }
 
 fn look(node: &Node) -> Vec<Finding> {

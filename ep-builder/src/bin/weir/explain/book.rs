@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use ep_builder::endpoint::Endpoint;
+use ep_builder::identity::FIRST;
 use ep_builder::maps::Direction;
 use ep_builder::policy::{
-    CompileOptions, Document, Origin, PodFacts, PolicySet, PolicyStore, SourceFile, compile,
-    documents::parse,
+    CompileOptions, Document, NodeFacts, Origin, PodFacts, PolicySet, PolicyStore, SourceFile,
+    compile, documents::parse,
 };
 
 use super::report::{Policy, Rule};
@@ -74,9 +75,11 @@ impl Book {
             policies: vec![only],
             namespaces: self.set.namespaces.clone(),
         };
-        let pods = BTreeMap::from([(1, facts.clone())]);
-        let compiled = compile(&set, &pods, &ONLY_ISOLATION);
-        let subject = compiled.ok().and_then(|it| it.subjects.get(&1).cloned());
+        let pods = BTreeMap::from([(FIRST, facts.clone())]);
+        let compiled = compile(&set, &pods, &NodeFacts::default(), &ONLY_ISOLATION);
+        let subject = compiled
+            .ok()
+            .and_then(|it| it.subjects.get(&FIRST).cloned());
         subject.is_some_and(|subject| match direction {
             Direction::Ingress => subject.isolates_ingress,
             Direction::Egress => subject.isolates_egress,

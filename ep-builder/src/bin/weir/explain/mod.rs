@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 use ep_builder::endpoint::{Endpoint, EndpointId};
 use ep_builder::explain::{Addresses, Content, Packet, SYN, Sender};
+use ep_builder::policy::{Enforcement, Holder};
 
 use answer::Answer;
 use book::Book;
@@ -22,7 +23,7 @@ use crate::bpf::names::vocabulary;
 use crate::cli::{Explain, PortProtocol};
 use crate::failure::Failure;
 use crate::node::Node;
-use crate::screen::Screen;
+use crate::screen::{Screen, talk};
 
 /// The identifier of an echo request.
 const ECHO: u16 = 1;
@@ -44,6 +45,11 @@ fn explain(arguments: &Explain, node: &Node) -> Result<Explanation, Failure> {
         End::Host(_) => (Sender::Host, None),
         End::Outside(_) => (Sender::Outside, None),
     };
+    if !matches!(to, End::Pod(_)) && is_node_judged(node)? {
+        talk(
+            "note: a policy judges the node itself, and what it does with such a packet is not told here: `weir policy get node` shows its entries",
+        );
+    }
     let cast = scene::cast(node, &endpoints, own, addresses.to())?;
     let scene = Scene::set(node, cast, !arguments.policy.is_empty())?;
     let mut packet = packet(arguments, addresses)?;
@@ -64,6 +70,12 @@ fn explain(arguments: &Explain, node: &Node) -> Result<Explanation, Failure> {
         isolated_by: answer.isolated_by,
         advice: answer.advice,
     })
+}
+
+fn is_node_judged(node: &Node) -> Result<bool, Failure> {
+    let store = node.store()?;
+    let enforcement = Enforcement::new(&node.settings, &store);
+    Ok(enforcement.has_node()? && enforcement.revision_of(Holder::Node)? != 0)
 }
 
 /// What becomes of the packet under the policy in question; under another one than that in force, with what

@@ -11,8 +11,8 @@ use ep_builder::maps::{Connection, MapName, Maps};
 use ep_builder::patch::EndpointObject;
 use ep_builder::policy::documents::read_files;
 use ep_builder::policy::{
-    CompileOptions, Compiled, EnforceError, PodFacts, PolicySet, PolicyStore, SubjectPolicy,
-    compile,
+    CompileOptions, Compiled, EnforceError, NodeFacts, PodFacts, PolicySet, PolicyStore,
+    SubjectPolicy, compile,
 };
 use ep_builder::settings::AllowLocalhost;
 use ep_builder::state::Store;
@@ -46,7 +46,8 @@ impl<'a> Scene<'a> {
         };
         let Some((first, others)) = cast.split_first() else {
             return Err(Failure::Input(
-                "neither end is a pod of this node: nothing here judges such a packet".to_owned(),
+                "neither end is a pod of this node: no policy of a pod judges such a packet"
+                    .to_owned(),
             ));
         };
         let prefix = &node.settings.node.map_prefix;
@@ -163,7 +164,8 @@ impl<'a> Scene<'a> {
             allow_localhost: settings.policy.allow_localhost == AllowLocalhost::Always,
             max_entries: usize::try_from(settings.node.sizes.policy).unwrap_or(usize::MAX),
         };
-        let compiled = compile(set, &pods, &options);
+        // No packet meets the node's own programs here.
+        let compiled = compile(set, &pods, &NodeFacts::default(), &options);
         Ok(compiled.map_err(EnforceError::from)?)
     }
 }

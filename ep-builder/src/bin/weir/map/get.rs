@@ -97,6 +97,8 @@ fn shows(map: MapName) -> Option<String> {
         | MapName::PolicyRevision
         | MapName::Frag4
         | MapName::Frag6
+        | MapName::NodePolicy
+        | MapName::NodeOpen
         | MapName::NodeAddresses
         | MapName::NativeCidrs
         | MapName::Netns

@@ -1,6 +1,8 @@
 //! `weir policy apply`
 
-use ep_builder::policy::{Change, Documents, Enforcement, Isolation};
+use std::time::Duration;
+
+use ep_builder::policy::{Applied, Change, Documents, Enforcement, Holder, Isolation};
 use serde::Serialize;
 
 use super::on_disk;
@@ -15,6 +17,8 @@ struct Report<'a> {
     /// The revision that is in force now; none before the first one.
     revision: Option<u32>,
     dry_run: bool,
+    /// For how long it is in force unless somebody confirms it; null for good.
+    confirm_within_seconds: Option<u64>,
     documents: usize,
     endpoints: &'a [Change],
 }
@@ -30,19 +34,39 @@ pub(super) fn put_in_force(
 ) -> Result<(), Failure> {
     let store = node.store()?;
     let applied = Enforcement::new(&node.settings, &store).apply(documents)?;
+    show_applied(&applied, documents, None, screen)
+}
+
+/// Shows what was put in force; `waits` is for how long, if not for good.
+pub(super) fn show_applied(
+    applied: &Applied,
+    documents: &Documents,
+    waits: Option<Duration>,
+    screen: &Screen,
+) -> Result<(), Failure> {
     let report = Report {
         revision: Some(applied.revision),
         dry_run: false,
+        confirm_within_seconds: waits.map(|span| span.as_secs()),
         documents: documents.sources.len(),
         endpoints: &applied.changes,
     };
     show(&report, screen)?;
+    tell_of_node(applied.waits_for_node);
     talk(&format!(
         "revision {} is in force: {}",
         applied.revision,
         summary(&applied.changes)
     ));
     Ok(())
+}
+
+fn tell_of_node(waits: bool) {
+    if waits {
+        talk(
+            "note: a policy speaks for the node, and the node's part is not there: it counts as soon as `weir node init` or a pod has made it",
+        );
+    }
 }
 
 pub(super) fn dry_run(node: &Node, screen: &Screen) -> Result<(), Failure> {
@@ -52,10 +76,12 @@ pub(super) fn dry_run(node: &Node, screen: &Screen) -> Result<(), Failure> {
     let report = Report {
         revision: plan.current,
         dry_run: true,
+        confirm_within_seconds: None,
         documents: documents.sources.len(),
         endpoints: &plan.changes,
     };
     show(&report, screen)?;
+    tell_of_node(plan.waits_for_node);
     talk(&format!("nothing was changed: {}", summary(&plan.changes)));
     Ok(())
 }
@@ -98,7 +124,7 @@ fn columns(change: &Change) -> Vec<String> {
         format!("{before} -> {after}")
     };
     vec![
-        change.endpoint.to_string(),
+        holder_name(change.endpoint),
         change.identity.to_string(),
         isolation,
         change.entries.to_string(),
@@ -106,6 +132,14 @@ fn columns(change: &Change) -> Vec<String> {
         change.removed.to_string(),
         change.changed.to_string(),
     ]
+}
+
+/// Who it is, where a column holds ids.
+pub(crate) fn holder_name(holder: Holder) -> String {
+    match holder {
+        Holder::Node => "node".to_owned(),
+        Holder::Endpoint(id) => id.to_string(),
+    }
 }
 
 fn isolated(isolation: Isolation) -> String {

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use ep_builder::endpoint::{EndpointId, Labels};
+use ep_builder::endpoint::Labels;
 use ep_builder::events::packet::protocol;
 use ep_builder::maps::{Direction, Ports, Traffic};
-use ep_builder::policy::{Enforcement, InForceEntry, Origin, PeerName};
+use ep_builder::policy::{Enforcement, Holder, InForceEntry, Origin, PeerName};
 use serde::Serialize;
 
 use super::full_name;
@@ -113,9 +113,11 @@ fn peer(peer: PeerName, labels: &Labels) -> String {
     }
 }
 
-pub(super) fn run(node: &Node, id: EndpointId, screen: &Screen) -> Result<(), Failure> {
+pub(super) fn run(node: &Node, holder: Holder, screen: &Screen) -> Result<(), Failure> {
     let store = node.store()?;
-    let entries = Enforcement::new(&node.settings, &store).entries_of(id)?;
+    let enforcement = Enforcement::new(&node.settings, &store);
+    let entries = enforcement.entries_of(holder)?;
+    let is_judged = holder != Holder::Node || enforcement.revision_of(holder)? != 0;
     let names = labels_by_identity(node)?;
     let rows: Vec<_> = entries
         .into_iter()
@@ -136,7 +138,11 @@ pub(super) fn run(node: &Node, id: EndpointId, screen: &Screen) -> Result<(), Fa
             ],
             plain: 8,
             rows: rows.iter().map(Row::columns).collect(),
-            empty: "the endpoint is isolated, and no rule allows anything",
+            empty: if is_judged {
+                "it is isolated, and no rule allows anything"
+            } else {
+                "nothing judges the node: no WeirPolicy in force has a nodeSelector that selects it"
+            },
         },
     )
 }

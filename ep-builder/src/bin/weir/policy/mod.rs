@@ -1,15 +1,18 @@
 //! `weir policy`: the documents of the operator, and what they mean for each endpoint.
 
 mod apply;
+mod confirm;
 mod delete;
 mod diff;
 mod documents;
 mod entries;
+mod status;
 mod validate;
 mod verify;
 
 use std::process::ExitCode;
 
+pub(crate) use apply::holder_name;
 pub(crate) use entries::labels_by_identity;
 
 use ep_builder::policy::Documents;
@@ -21,12 +24,21 @@ use crate::node::Node;
 use crate::screen::{Screen, talk};
 
 pub(crate) fn run(command: &Policy, node: &Node, screen: &Screen) -> Result<ExitCode, Failure> {
+    if !matches!(command, Policy::Validate { .. } | Policy::Verify(_)) {
+        confirm::end_if_due(node)?;
+    }
     match command {
         Policy::Validate { files } => validate::run(files, screen)?,
-        Policy::Apply { dry_run: false } => apply::run(node, screen)?,
-        Policy::Apply { dry_run: true } => apply::dry_run(node, screen)?,
+        Policy::Apply { dry_run: true, .. } => apply::dry_run(node, screen)?,
+        Policy::Apply {
+            confirm_within: Some(span),
+            ..
+        } => return confirm::apply(node, *span, screen),
+        Policy::Apply { .. } => apply::run(node, screen)?,
+        Policy::Confirm => confirm::run(node)?,
+        Policy::Status => status::run(node, screen)?,
         Policy::Get { id: None } => documents::run(node, screen)?,
-        Policy::Get { id: Some(id) } => entries::run(node, *id, screen)?,
+        Policy::Get { id: Some(holder) } => entries::run(node, *holder, screen)?,
         Policy::Delete { name, kind } => {
             delete::run(node, name, kind.map(Into::into), screen)?;
         }

@@ -33,6 +33,12 @@ fn its_examples_are_right_and_say_what_it_tells() {
             "wp /closed-by-default: [] of []",
             "ingress isolated",
         ],
+        vec![
+            "wp /node: node []",
+            "ingress isolated",
+            "ingress allow 192.0.2.0/24 on all",
+            "ingress allow [app=monitoring] of [] on tcp 9100",
+        ],
     ];
     assert_eq!(found, expected);
 }
@@ -43,7 +49,7 @@ fn its_weir_policies_are_right_by_the_schema() {
         .into_iter()
         .filter(|text| text.contains("kind: WeirPolicy"));
     let checked = weir.inspect(|text| assert!(schema_accepts(text), "{text}"));
-    assert_eq!(checked.count(), 1);
+    assert_eq!(checked.count(), 2);
 }
 
 #[test]

@@ -214,6 +214,8 @@ const GOOD: &[&str] = &[
     "egress: [{to: [{ipBlock: {cidr: '::/0', except: ['fd00::/8']}}], ports: [{port: http}, {port: 1, endPort: 65535}]}]",
     "podSelector: {matchExpressions: [{key: a, operator: In, values: [b]}, {key: a, operator: Exists, values: []}]}",
     "podSelector: {matchExpressions: [{key: a, operator: DoesNotExist}, {key: a, operator: NotIn, values: ['']}]}",
+    "nodeSelector: {}, policyTypes: [Ingress], ingress: [{from: [{podSelector: {}}], ports: [{port: 22}]}]",
+    "nodeSelector: {matchLabels: {kubernetes.io/hostname: a}}, egress: [{action: deny}]",
 ];
 
 /// What both refuse there.
@@ -227,6 +229,9 @@ const BAD: &[&str] = &[
     "podSelector: {matchExpressions: [{operator: Exists}]}",
     "podSelector: {matchExpressions: [{key: a}]}",
     "podSelector: {matchExpressions: [{key: a, operator: Gt}]}",
+    "nodeSelector: []",
+    "nodeSelector: {}, podSelector: {}",
+    "nodeSelector: {}, namespaceSelector: {}",
     "policyTypes: Ingress",
     "policyTypes: [ingress]",
     "policyTypes: [Ingress, Egress, Ingress]",

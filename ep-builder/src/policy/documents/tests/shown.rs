@@ -2,7 +2,7 @@
 
 use crate::policy::{
     Document, Namespaces, Operator, Peer, PolicyKind, PolicyRule, PortMatch, PortRule, Requirement,
-    Rules, Selector, Target,
+    Rules, Scope, Selector, Target,
 };
 
 /// A policy: its name and target, then a line for each direction that is isolated, and for each rule.
@@ -14,10 +14,14 @@ pub(super) fn policy(policy: &Document) -> Vec<String> {
     let Document {
         namespace,
         name,
-        target,
+        scope,
         ..
     } = policy;
-    let mut lines = vec![format!("{kind} {namespace}/{name}: {}", show(target))];
+    let scope = match scope {
+        Scope::Pods(target) => show(target),
+        Scope::Node(labels) => format!("node {}", selector(labels)),
+    };
+    let mut lines = vec![format!("{kind} {namespace}/{name}: {scope}")];
     lines.extend(direction("ingress", &policy.ingress));
     lines.extend(direction("egress", &policy.egress));
     lines

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::choices::Choices;
 use super::palette::Palette;
-use super::{NAMESPACE_LABELS, NAMESPACES, POD_LABELS, PORT_NAMES, labels};
+use super::{NAMESPACE_LABELS, NAMESPACES, NODE_LABELS, POD_LABELS, PORT_NAMES, labels};
 use crate::maps::Prefix;
 use crate::policy::{
     Action, Document, Entity, Namespaces, Operator, Peer, Place, PolicyKind, PolicyRule, PolicySet,
-    PortMatch, PortRule, Requirement, Rules, Selector, Target,
+    PortMatch, PortRule, Requirement, Rules, Scope, Selector, Target,
 };
 
 /// Some policies, and labels for some namespaces.
@@ -59,8 +59,20 @@ fn policy(choices: &mut Choices, number: usize, pen: &mut Pen<'_>) -> Document {
         PolicyKind::NetworkPolicy => Namespaces::Named(namespace.to_owned()),
         PolicyKind::WeirPolicy => Namespaces::Labelled(namespace_selector(choices)),
     };
+    let scope = if kind == PolicyKind::WeirPolicy && choices.percent(35) {
+        Scope::Node(selector(choices, &NODE_LABELS))
+    } else {
+        Scope::Pods(Target {
+            namespaces,
+            pods: pod_selector(choices),
+        })
+    };
     let mut ingress = side(choices, kind, namespace, pen);
-    let egress = side(choices, kind, namespace, pen);
+    let mut egress = side(choices, kind, namespace, pen);
+    if matches!(scope, Scope::Node(_)) {
+        without_names(&mut ingress);
+        without_names(&mut egress);
+    }
     // Kubernetes' kind always isolates: without `policyTypes` it is ingress.
     ingress.isolates |= kind == PolicyKind::NetworkPolicy && !egress.isolates;
     Document {
@@ -68,12 +80,19 @@ fn policy(choices: &mut Choices, number: usize, pen: &mut Pen<'_>) -> Document {
         namespace: namespace.to_owned(),
         name: format!("policy-{number}"),
         place: pen.place(),
-        target: Target {
-            namespaces,
-            pods: pod_selector(choices),
-        },
+        scope,
         ingress,
         egress,
+    }
+}
+
+/// Only pods have names for ports, and nobody asks about what the node sends to them.
+fn without_names(side: &mut Rules) {
+    let ports = side.rules.iter_mut().filter_map(|rule| rule.ports.as_mut());
+    for port in ports.flatten() {
+        if matches!(port.port, PortMatch::Named(_)) {
+            port.port = PortMatch::Any;
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::case::{Case, Pod};
 use crate::identity;
-use crate::policy::{NamedPort, PodFacts};
+use crate::policy::{NamedPort, NodeFacts, PodFacts};
 use palette::Palette;
 
 /// The namespaces.
@@ -22,6 +22,11 @@ const NAMESPACES: [&str; 3] = ["default", "shop", "lab"];
 const POD_LABELS: [(&str, [&str; 2]); 2] = [("app", ["web", "db"]), ("tier", ["front", "back"])];
 const NAMESPACE_LABELS: [(&str, [&str; 2]); 2] =
     [("env", ["test", "prod"]), ("team", ["red", "blue"])];
+/// Those of the node.
+const NODE_LABELS: [(&str, [&str; 2]); 2] = [
+    ("kubernetes.io/hostname", ["a", "b"]),
+    ("role", ["edge", "core"]),
+];
 /// The names of ports.
 const PORT_NAMES: [&str; 2] = ["http", "dns"];
 
@@ -30,6 +35,9 @@ pub fn case(choices: &mut Choices, packets: usize) -> Case {
     let allow_localhost = !choices.percent(30);
     let palette = Palette::new(choices);
     let pods = pods(choices, &palette);
+    let node = NodeFacts {
+        labels: labels(choices, &NODE_LABELS, 60),
+    };
     // Before the documents: a row of choices that is used up leaves simple documents, and not one packet.
     let packets = choices.times(packets, |choices| packets::packet(choices, &palette, &pods));
     Case {
@@ -37,6 +45,7 @@ pub fn case(choices: &mut Choices, packets: usize) -> Case {
         allow_localhost,
         packets: packets.into_iter().flatten().collect(),
         pods,
+        node,
     }
 }
 
@@ -58,6 +67,10 @@ fn pods(choices: &mut Choices, palette: &Palette) -> BTreeMap<u32, Pod> {
 }
 
 fn facts(choices: &mut Choices, palette: &Palette) -> PodFacts {
+    // Who is in no namespace has no labels and no names of ports either.
+    if choices.percent(10) {
+        return PodFacts::default();
+    }
     PodFacts {
         namespace: choices.one_of(&NAMESPACES).unwrap_or_default().to_owned(),
         labels: labels(choices, &POD_LABELS, 60),

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::choices::Choices;
 use super::palette::Palette;
 use crate::maps::Direction;
-use crate::policy::oracle::case::{End, Packet, Pod};
+use crate::policy::oracle::case::{self, End, Packet, Pod};
 
 /// The node, within the networks of its pods.
 const HOST: [&str; 2] = ["10.0.1.1", "fd00:1::1"];
@@ -35,9 +35,20 @@ pub(super) fn packet(
     pods: &BTreeMap<u32, Pod>,
 ) -> Option<Packet> {
     let numbers: Vec<_> = pods.keys().copied().collect();
-    let subject = choices.one_of(&numbers)?;
+    let pod = choices.one_of(&numbers)?;
     let direction = choices.one_of(&Direction::ALL)?;
     let (remote, address) = remote(choices, pods, &numbers)?;
+    // Nobody asks about what the node sends to its pods, or to itself.
+    let may_be_nodes = match remote {
+        End::Pod(_) => direction == Direction::Ingress,
+        End::Host => false,
+        End::World => true,
+    };
+    let subject = if may_be_nodes && choices.percent(25) {
+        case::HOST
+    } else {
+        pod
+    };
     let (protocol, port) = traffic(choices, palette, [subject, remote.identity()], pods)?;
     Some(Packet {
         subject,

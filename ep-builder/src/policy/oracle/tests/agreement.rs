@@ -61,7 +61,7 @@ proptest! {
         let mut known = all.clone();
         known.remove(&newcomer);
         let options = CompileOptions { allow_localhost: case.allow_localhost, max_entries: usize::MAX };
-        let after = compile(&case.set, &all, &options).unwrap();
+        let after = compile(&case.set, &all, &case.node, &options).unwrap();
         prop_assert_eq!(introduced(&case, &known, newcomer, facts, &options), after);
     }
 }
@@ -74,8 +74,8 @@ fn introduced(
     facts: &PodFacts,
     options: &CompileOptions,
 ) -> Compiled {
-    let mut compiled = compile(&case.set, known, options).unwrap();
-    let news = introduce(&case.set, known, newcomer, facts, options).unwrap();
+    let mut compiled = compile(&case.set, known, &case.node, options).unwrap();
+    let news = introduce(&case.set, known, &case.node, newcomer, facts, options).unwrap();
     for (identity, additions) in news.additions {
         let policy = compiled.subjects.get_mut(&identity).unwrap();
         assert!(

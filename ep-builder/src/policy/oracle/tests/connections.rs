@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::maps::Direction;
 use crate::policy::documents::{SourceFile, parse};
 use crate::policy::oracle::{Case, End, Packet, Pod, Verdict};
-use crate::policy::{PodFacts, parse_ports};
+use crate::policy::{NodeFacts, PodFacts, parse_ports};
 
 /// The namespaces, below every text.
 const NAMESPACES: &str = "
@@ -88,12 +88,15 @@ pub(super) fn case(documents: &str) -> Case {
     Case {
         set: parse(vec![file]).unwrap().set,
         allow_localhost: true,
+        node: NodeFacts {
+            labels: [("role".to_owned(), "edge".to_owned())].into(),
+        },
         pods: pods.into(),
         packets: Vec::new(),
     }
 }
 
-/// What a connection such as `web > db tcp/80` asks of the pods at its ends.
+/// What a connection such as `web > db tcp/80` asks of its ends.
 pub(super) fn packets(connection: &str) -> Vec<Packet> {
     let words: Vec<_> = connection.split(' ').collect();
     let [from, ">", to, traffic] = words[..] else {
@@ -111,16 +114,23 @@ pub(super) fn packets(connection: &str) -> Vec<Packet> {
         (from, Direction::Egress, to),
         (to, Direction::Ingress, from),
     ];
-    let pods = sides.iter().filter(|(subject, ..)| identity(subject) > 2);
-    pods.map(|(subject, direction, remote)| Packet {
-        subject: identity(subject),
-        direction: *direction,
-        remote: end(remote),
-        address: address(remote),
-        protocol,
-        port: port.parse().unwrap(),
-    })
-    .collect()
+    // The world has no policy, and what the node sends to pods and to itself is not judged by its own.
+    let judged = sides
+        .iter()
+        .filter(|(subject, direction, remote)| match identity(subject) {
+            1 => *direction == Direction::Ingress && identity(remote) != 1 || identity(remote) == 2,
+            identity => identity > 2,
+        });
+    judged
+        .map(|(subject, direction, remote)| Packet {
+            subject: identity(subject),
+            direction: *direction,
+            remote: end(remote),
+            address: address(remote),
+            protocol,
+            port: port.parse().unwrap(),
+        })
+        .collect()
 }
 
 /// These documents let the first connections pass and none of the others.

@@ -5,6 +5,7 @@ mod connections;
 mod denials;
 mod kubernetes;
 mod mutants;
+mod node;
 
 use proptest::prelude::*;
 

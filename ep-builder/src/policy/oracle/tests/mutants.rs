@@ -5,11 +5,11 @@
 
 use super::PACKETS;
 use crate::maps::{Decision, Direction, Rule, Traffic};
-use crate::policy::oracle::Case;
 use crate::policy::oracle::random::{self, Choices};
+use crate::policy::oracle::{Case, HOST};
 use crate::policy::{
     Action, Compiled, FIRST_NETWORK, Namespaces, Operator, Peer, PolicyEntry, PolicyKind,
-    PolicyRule, PortMatch, Protocol, Requirement, Rules, Selector, Target,
+    PolicyRule, PortMatch, Protocol, Requirement, Rules, Scope, Selector, Target,
 };
 
 /// How many cases may be needed to find a fault.
@@ -22,7 +22,7 @@ enum Fault {
     Writes(fn(&Case, &mut Compiled)),
 }
 
-const MUTANTS: [(&str, Fault); 24] = [
+const MUTANTS: [(&str, Fault); 26] = [
     ("exceptions are ignored", Fault::Reads(no_exceptions)),
     (
         "a block is not written out for networks inside",
@@ -95,6 +95,20 @@ const MUTANTS: [(&str, Fault); 24] = [
         Fault::Reads(|case| case.set.namespaces.clear()),
     ),
     ("rules count from 0", Fault::Writes(from_zero)),
+    (
+        "every policy of nodes is of this node",
+        Fault::Reads(|case| {
+            for document in &mut case.set.policies {
+                if let Scope::Node(selector) = &mut document.scope {
+                    selector.0.clear();
+                }
+            }
+        }),
+    ),
+    (
+        "what is said of the node is said of nobody",
+        Fault::Writes(|_, compiled| drop(compiled.subjects.remove(&HOST))),
+    ),
 ];
 
 #[test]
@@ -139,7 +153,9 @@ fn peers(case: &mut Case, mut change: impl FnMut(&mut Peer)) {
 
 fn targets(case: &mut Case, mut change: impl FnMut(&mut Target)) {
     for document in &mut case.set.policies {
-        change(&mut document.target);
+        if let Scope::Pods(target) = &mut document.scope {
+            change(target);
+        }
     }
     peers(case, |peer| {
         if let Peer::Pods(target) = peer {

@@ -222,3 +222,31 @@ fn rules_of_weir_policies() {
         weir_policy(&format!("ingress: [{{{text}}}]"))
     });
 }
+
+const CONTRADICTION: &str = "a policy is about the node or about pods: leave this or `OTHER` out, and write two policies for both";
+
+#[test]
+fn policies_of_the_node() {
+    for other in ["podSelector", "namespaceSelector"] {
+        check_fields(
+            &weir_policy(&format!("nodeSelector: {{}}, {other}: {{}}")),
+            &[&format!(
+                "spec.nodeSelector: {}",
+                CONTRADICTION.replace("OTHER", other)
+            )],
+        );
+    }
+    check_fields(
+        &network_policy(", nodeSelector: {}"),
+        &["spec.nodeSelector: there is no field `nodeSelector` here: did you mean `podSelector`?"],
+    );
+    let names = "only pods have names for ports: write the number";
+    for (direction, field) in [("ingress", "spec.ingress[0]"), ("egress", "spec.egress[0]")] {
+        check_fields(
+            &weir_policy(&format!(
+                "nodeSelector: {{}}, {direction}: [{{ports: [{{port: ssh}}]}}]"
+            )),
+            &[&format!("{field}.ports[0].port: {names}")],
+        );
+    }
+}

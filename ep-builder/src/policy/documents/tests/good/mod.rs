@@ -1,5 +1,6 @@
 //! What documents mean.
 
+mod node;
 mod whole;
 
 use super::{network_policy, read, said, weir_policy};
