@@ -6,6 +6,7 @@
 use std::fmt;
 
 use ep_builder::endpoint::{Endpoint, EndpointId};
+use ep_builder::health;
 use sha2::{Digest, Sha256};
 
 /// The kernel's bound for a link's name, and for its alias.
@@ -106,8 +107,16 @@ pub(crate) struct Attachment {
 }
 
 impl Attachment {
+    /// Whether it is the health endpoint's, which weir itself asks for.
+    pub(crate) fn is_health(&self) -> bool {
+        self.container.as_str() == health::CONTAINER && self.ifname.as_str() == health::INTERFACE
+    }
+
     /// The name of the host end: the same at every call, so DEL finds it without any state.
     pub(crate) fn host_name(&self) -> String {
+        if self.is_health() {
+            return health::DEVICE.to_owned();
+        }
         let mut hash = Sha256::new();
         hash.update(self.container.as_str());
         hash.update([0]);
@@ -200,6 +209,9 @@ mod tests {
         assert_ne!(name, attachment("c1", "eth1").host_name());
         // Without a separator these two would be one.
         assert_ne!(attachment("c1e", "th0").host_name(), name);
+        let ours = attachment(health::CONTAINER, health::INTERFACE);
+        assert_eq!(ours.host_name(), "lxc_health");
+        assert_eq!(attachment(health::CONTAINER, "eth1").host_name().len(), 15);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::os::fd::RawFd;
 
 use ep_builder::endpoint::MacAddr;
+use ep_builder::health;
 use netlink_packet_core::{DefaultNla, NLA_F_NESTED};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
@@ -125,10 +126,8 @@ fn mac(bytes: &[u8]) -> Option<MacAddr> {
 
 fn is_host_name(name: &str) -> bool {
     let digits = name.strip_prefix(HOST_PREFIX).unwrap_or_default();
-    digits.len() == DIGITS
-        && digits
-            .bytes()
-            .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    name == health::DEVICE || digits.len() == DIGITS && digits.bytes().all(is_digit)
 }
 
 /// The pair, its other end born in the pod. That end may not be up yet: the kernel refuses it (ENOTCONN).

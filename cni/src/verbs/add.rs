@@ -71,6 +71,7 @@ pub(crate) fn add(
     let netns = Netns::open(Path::new(&request.netns), request.own_netns_is_fine);
     let netns = netns.map_err(failures::net("use the pod's network namespace"))?;
     let node = Node::open(request.conf.common.settings.as_deref(), log)?;
+    answer::refuse_reserved(request, &node.store.layout().health_netns())?;
     let lock = node.attachments.lock(&request.attachment);
     let _lock = lock.map_err(failures::attachments)?;
     let mut aside = Timeline::default();
@@ -259,7 +260,7 @@ impl<'a> Wiring<'a> {
 
     /// Who the endpoint is.
     fn name(&self, endpoints: &Endpoints<'_>) -> Result<Named, Failure> {
-        let labels = labels::labels(&self.request.arguments, &self.request.conf)?;
+        let labels = labels::of(self.request)?;
         let identities = Identities::open(&self.node.settings.paths.state_dir);
         let identity = identities.and_then(|identities| identities.acquire(&labels));
         let claim = endpoints.claim();

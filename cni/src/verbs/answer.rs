@@ -1,6 +1,9 @@
 //! From what was asked and given to the result.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::Path;
+
+use ep_builder::health;
 
 use super::mac::Macs;
 use crate::error::{Failure, Kind};
@@ -20,6 +23,24 @@ pub(super) fn refuse_unsupported(conf: &NetConf) -> Result<(), Failure> {
         .advice("make it the first plugin of the list; others may follow it"));
     }
     Ok(())
+}
+
+/// Refuses a pod under the name of the health endpoint: it would be in no namespace that policy knows, and no GC would
+/// remove it. The health endpoint itself is known by the namespace `own`, in a folder that is root's alone.
+pub(super) fn refuse_reserved(request: &Add, own: &Path) -> Result<(), Failure> {
+    let attachment = &request.attachment;
+    let is_reserved = attachment.container.as_str() == health::CONTAINER;
+    if !is_reserved || attachment.is_health() && Path::new(&request.netns) == own {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Kind::Config,
+        format!(
+            "cannot wire a pod as container {}: that is the node's health endpoint",
+            health::CONTAINER
+        ),
+    )
+    .advice("give the container another id; `weir node init --health` makes the health endpoint"))
 }
 
 /// The result: the host end, the pod end, and all addresses on the latter.

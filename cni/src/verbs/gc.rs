@@ -78,7 +78,8 @@ fn names(attachment: &Attachment) -> (String, String) {
     )
 }
 
-/// The notes of this network. One that cannot be read names no network: its pod's DEL removes it.
+/// The notes of this network. One that cannot be read names no network: its pod's DEL removes it. The health endpoint's
+/// is on no runtime's list, and goes when the operator says so.
 fn notes(node: &Node, request: &Gc) -> Result<Vec<Note>, Failure> {
     let all = node.attachments.list().map_err(failures::attachments)?;
     let readable = all.into_iter().filter_map(|(_, found)| match found {
@@ -87,6 +88,7 @@ fn notes(node: &Node, request: &Gc) -> Result<Vec<Note>, Failure> {
     });
     Ok(readable
         .filter(|listed| listed.attachment.network == request.conf.network)
+        .filter(|listed| !listed.attachment.is_health())
         .collect())
 }
 

@@ -15,10 +15,12 @@
 use std::collections::BTreeMap;
 
 use ep_builder::endpoint::{Label, Labels, Pod};
+use ep_builder::health;
 use ep_builder::policy::{NAMESPACE_LABEL, NamedPort, PORTS_LABEL, ports_label};
 
 use crate::error::{Failure, Kind};
 use crate::netconf::{Arguments, NetConf, named_ports};
+use crate::request::Add;
 
 /// The annotation with the labels of a pod.
 const ANNOTATION: &str = "weir.dev/labels";
@@ -43,8 +45,15 @@ pub(super) fn container_name(arguments: &Arguments) -> &str {
     }
 }
 
-/// The labels of the endpoint.
-pub(super) fn labels(arguments: &Arguments, conf: &NetConf) -> Result<Labels, Failure> {
+/// The labels of the endpoint; of the health endpoint the one that nobody else can give.
+pub(super) fn of(request: &Add) -> Result<Labels, Failure> {
+    if request.attachment.is_health() {
+        return Ok(health::labels());
+    }
+    labels(&request.arguments, &request.conf)
+}
+
+fn labels(arguments: &Arguments, conf: &NetConf) -> Result<Labels, Failure> {
     let mut labels: Vec<_> = conf
         .wishes
         .labels

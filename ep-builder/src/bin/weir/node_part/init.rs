@@ -1,15 +1,18 @@
 //! `weir node init`
 
+use ep_builder::health::DEVICE;
 use ep_builder::lifecycle::Endpoints;
 use ep_builder::node::{Need, Thoroughness, ensure, status};
 use ep_builder::timeline::Timeline;
 
 use super::status::show;
+use crate::cli::NodeInit;
 use crate::failure::Failure;
+use crate::health::{self, Done, Said};
 use crate::node::Node;
 use crate::screen::{Screen, talk};
 
-pub(super) fn run(node: &Node, screen: &Screen) -> Result<(), Failure> {
+pub(super) fn run(node: &Node, said: &NodeInit, screen: &Screen) -> Result<(), Failure> {
     let need = Need {
         thoroughness: Thoroughness::Whole,
         sockets: false,
@@ -21,8 +24,29 @@ pub(super) fn run(node: &Node, screen: &Screen) -> Result<(), Failure> {
     for notice in ensured.notices.iter().chain(&closed) {
         talk(&format!("note: {notice}"));
     }
+    tell(&health::settle(node, Said::of(said))?);
     // The notices are said already.
     let mut status = status(&node.settings)?;
     status.notices.clear();
     show(&status, screen)
+}
+
+impl<'a> Said<'a> {
+    fn of(said: &'a NodeInit) -> Self {
+        Self {
+            health: said.health,
+            conflist: said.conflist.as_deref(),
+        }
+    }
+}
+
+fn tell(done: &Done) {
+    match done {
+        Done::Nothing => {}
+        Done::Made(path) => talk(&format!(
+            "note: the health endpoint {DEVICE} was made from {}: `weir status` asks it",
+            path.display()
+        )),
+        Done::Removed => talk(&format!("note: the health endpoint {DEVICE} was removed")),
+    }
 }

@@ -13,7 +13,7 @@ use crate::screen::Screen;
 
 pub(crate) fn run(command: &NodePart, node: &Node, screen: &Screen) -> Result<ExitCode, Failure> {
     match command {
-        NodePart::Init => init::run(node, screen)?,
+        NodePart::Init(said) => init::run(node, said, screen)?,
         NodePart::Status => return status::run(node, screen),
         NodePart::Cleanup { force } => cleanup::run(node, *force, screen)?,
     }
