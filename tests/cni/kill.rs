@@ -15,6 +15,13 @@ const ENOUGH: usize = 12;
 /// No command that is tried here has less.
 const FEWEST: usize = 30;
 
+/// Which of a command's places a test takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Share {
+    pub(crate) first: usize,
+    pub(crate) step: usize,
+}
+
 /// Kills a command at its first place, its second, and so on to its end: `attempt` makes everything ready,
 /// runs the command with that place, cleans up, and says what was wrong. The end is found by coming to it,
 /// not by a count made before, so a run with more calls than the last one is killed at those too; there the
@@ -22,10 +29,20 @@ const FEWEST: usize = 30;
 pub(crate) fn at_every_place(
     what: &str,
     end: i32,
+    attempt: impl FnMut(usize) -> (Traced, Option<String>),
+) {
+    at_places(what, end, Share { first: 0, step: 1 }, attempt);
+}
+
+/// As [`at_every_place`], at a share of the places.
+pub(crate) fn at_places(
+    what: &str,
+    end: i32,
+    share: Share,
     mut attempt: impl FnMut(usize) -> (Traced, Option<String>),
 ) {
     let mut defects = Vec::new();
-    for place in 0.. {
+    for place in (share.first..).step_by(share.step) {
         let (traced, defect) = attempt(place);
         let killed = traced
             .killed_before
@@ -40,7 +57,10 @@ pub(crate) fn at_every_place(
                 "{what}, place {place}: {:?}",
                 traced.finished
             );
-            tell(&format!("{what}: killed at {place} places\n"));
+            tell(&format!(
+                "{what}: killed at {} places\n",
+                place / share.step
+            ));
             break;
         }
         if defects.len() == ENOUGH {

@@ -12,6 +12,8 @@ mod hostile;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
+mod own_part;
+#[cfg(test)]
 mod ports;
 #[cfg(test)]
 mod rates;

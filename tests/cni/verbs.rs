@@ -84,7 +84,7 @@ fn wipe(stage: &Stage) {
 }
 
 /// A runtime that does not know what became of its call, and calls again.
-fn add_again(stage: &Stage) {
+pub(crate) fn add_again(stage: &Stage) {
     let answer = stage.try_add();
     if answer.finished.code != Some(0) {
         // It had come to its end but for the answer: the pod is wired, and only DEL takes that away.

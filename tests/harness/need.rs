@@ -40,6 +40,8 @@ pub enum Need {
     Root,
     /// A program on `PATH`.
     Tool(&'static str),
+    /// A device file that can be opened.
+    Device(&'static str),
 }
 
 impl Need {
@@ -50,6 +52,10 @@ impl Need {
                 Some(_) => None,
                 None => Some(format!("{name} on PATH")),
             },
+            Self::Device(path) => {
+                let opened = OpenOptions::new().read(true).write(true).open(path);
+                opened.err().map(|error| format!("{path} ({error})"))
+            }
         }
     }
 }
@@ -152,6 +158,13 @@ mod tests {
         assert_eq!(missing.as_deref(), Some("weir-no-such-tool on PATH"));
         // A folder of that name is none, and neither is a file without the right to run it.
         assert!(!is_program(Path::new("/proc")) && !is_program(Path::new("/proc/version")));
+    }
+
+    #[test]
+    fn a_device_is_a_file_that_can_be_opened() {
+        assert_eq!(Need::Device("/dev/null").missing(), None);
+        let missing = Need::Device("/dev/weir-no-such-device").missing();
+        assert!(missing.is_some_and(|it| it.starts_with("/dev/weir-no-such-device (")));
     }
 
     #[test]

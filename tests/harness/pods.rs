@@ -24,7 +24,7 @@ use nix::sched::{CloneFlags, setns, unshare};
 use crate::{Finished, Node, process};
 
 /// Maps as small as tests of traffic bear: the default conntrack maps take hundreds of megabytes.
-pub const MAPS: &str = "[maps]\nendpoints = 64\nipcache = 64\npolicy = 64\nmetrics = 256\nevents = 1048576\nfragments = 64\nct_tcp = 4096\nct_any = 4096\n";
+pub const MAPS: &str = "[maps]\nendpoints = 64\nipcache = 64\npolicy = 64\nmetrics = 256\nevents = 1048576\nfragments = 64\nct_tcp = 4096\nct_any = 4096\nsnat = 4096\n";
 
 /// What the node is called by its pods.
 pub const GATEWAYS: [&str; 2] = ["10.88.0.1", "fd88::1"];

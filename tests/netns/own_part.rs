@@ -15,14 +15,10 @@ use serde_json::Value;
 use weir_tests::need::Need;
 use weir_tests::pods::{command, run, set_sysctl};
 use weir_tests::residue::Snapshot;
-use weir_tests::trace::{self, Places};
 use weir_tests::{Lab, need};
 
-/// Every how many places a command is killed: each takes several commands.
-const STRIDE: usize = 7;
-
 /// A bare node with a device that leads outside, by default routes of these families.
-fn node(families: &[&str], lines: &str) -> Lab {
+pub(crate) fn node(families: &[&str], lines: &str) -> Lab {
     let lab = Lab::with(&format!("{lines}{}", weir_tests::pods::MAPS));
     // Links get no address by themselves, some time later.
     set_sysctl("ipv6/conf/default/addr_gen_mode", "1");
@@ -54,7 +50,7 @@ fn device(name: &str, network: u8) {
 }
 
 /// Everything that a setup may change: beside the snapshot filters, settings and pins.
-fn listing(lab: &Lab) -> (Snapshot, Vec<String>) {
+pub(crate) fn listing(lab: &Lab) -> (Snapshot, Vec<String>) {
     let mut lines = vec![lab.pins().join(" ")];
     lines.push(run("tc qdisc show dev up0"));
     for hook in ["ingress", "egress"] {
@@ -74,7 +70,7 @@ fn listing(lab: &Lab) -> (Snapshot, Vec<String>) {
 }
 
 #[track_caller]
-fn assert_as_before(lab: &Lab, before: &(Snapshot, Vec<String>), what: &str) {
+pub(crate) fn assert_as_before(lab: &Lab, before: &(Snapshot, Vec<String>), what: &str) {
     let (snapshot, lines) = listing(lab);
     if let Some(change) = snapshot.since(&before.0) {
         panic!("{what}:\n{change}");
@@ -217,7 +213,7 @@ fn what_somebody_else_made_for_filters_stays() {
 }
 
 /// As an ADD does whose pod has host ports.
-fn meet_sockets(lab: &Lab) {
+pub(crate) fn meet_sockets(lab: &Lab) {
     let settings = Settings::load(Some(&lab.node().config())).unwrap();
     let builder = Builder::open(settings, Search::from_environment(None)).unwrap();
     let need = NodeNeed {
@@ -347,47 +343,4 @@ fn the_doctor_sees_what_is_missing() {
     check("fail", &["the node was not set up", "weir node init"]);
     lab.weir(&["endpoint", "delete", "1"]).expect_success();
     assert_eq!(diagnosis(&lab), [Value::Null; 0]);
-}
-
-#[test]
-fn whoever_comes_after_the_dead_finishes_or_undoes_their_work() {
-    need!(
-        Need::Root,
-        Need::Tool("clang"),
-        Need::Tool("ip"),
-        Need::Tool("tc")
-    );
-    let lab = node(&["-4"], "[node]\nnative_cidrs = [\"198.51.100.0/24\"]\n");
-    // The templates, and what the state folder has before anything else.
-    lab.weir(&["node", "init"]).expect_success();
-    lab.weir(&["node", "cleanup"]).expect_success();
-    let before = listing(&lab);
-    for (verb, ready) in [("init", false), ("cleanup", true)] {
-        for place in (0..).step_by(STRIDE) {
-            if ready {
-                lab.weir(&["node", "init"]).expect_success();
-            }
-            let mut dying = lab.node().command();
-            dying.args(["node", verb]);
-            let traced = trace::run(&mut dying, b"", Places::Effects, Some(place));
-            let what = format!("{verb}, place {place}, {:?}", traced.killed_before);
-            if place % 2 == 0 {
-                lab.weir(&["node", "init"]).expect_success();
-                let (found, code) = status(&lab);
-                assert_eq!(code, Some(0), "{what}: {found}");
-            }
-            lab.weir(&["node", "cleanup"]).expect_success();
-            assert_as_before(&lab, &before, &what);
-            if traced.killed_before.is_none() {
-                assert_eq!(
-                    traced.finished.code,
-                    Some(0),
-                    "{what}: {:?}",
-                    traced.finished
-                );
-                assert!(place > 20, "{verb} has more steps than {place}");
-                break;
-            }
-        }
-    }
 }

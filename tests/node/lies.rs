@@ -5,8 +5,9 @@ use std::net::{IpAddr, UdpSocket};
 use ep_builder::maps::Direction;
 
 use crate::plugin::{Plugin, Pod};
-use crate::talk::{PATIENCE, SILENCE, hears, says, seen};
-use crate::world::{Place, World};
+use crate::segments::{PSH_ACK, RST, Segment, Segments};
+use crate::talk::{Connection, PATIENCE, SILENCE, hears, says, seen, until};
+use crate::world::{BEFORE_FAR, Place, World, parsed};
 use crate::{FAMILIES, needs};
 
 const INVALID_SOURCE: u8 = 132;
@@ -65,4 +66,80 @@ fn nobody_speaks_in_a_flow_but_its_peer() {
         server.send_to(b"the peer", who).unwrap();
         assert_eq!(hears(&all, b"the peer", PATIENCE), server.local_addr().ok());
     }
+}
+
+/// Likewise of TCP: the far host knows all numbers of the connection, and may not be heard at any of the places
+/// that are not the peer's, nor end the connection.
+#[test]
+fn nobody_sends_segments_in_a_connection_but_its_peer() {
+    needs!();
+    let world = World::new();
+    let pod = Pod::new(&world, Plugin::Weir, "a");
+    let (pod, near, far) = (pod.place(), world.near(), world.far());
+    for family in FAMILIES {
+        let mut connection = Connection::open(pod, near, family, (12_000, 80));
+        let (own, peer) = (
+            connection.client.local_addr().unwrap(),
+            near.address(family),
+        );
+        let door = connection.seen;
+        let ears = Segments::new(pod, family);
+        assert!(connection.talks("hello"));
+        let heard = ears.heard(own.ip());
+        let last = heard.last().expect("the peer has answered");
+        let next = last.numbers[0].wrapping_add(u32::try_from(last.text.len()).unwrap());
+        let numbers = [next, last.numbers[1]];
+        let beside = (door.ip(), door.port() + 1).into();
+        for (from, to) in [
+            ((peer, 81), door),
+            ((far.address(family), 80), door),
+            ((far.address(family), 12_000), door),
+            ((peer, 80), beside),
+        ] {
+            for flags in [PSH_ACK, RST] {
+                let lie = Segment {
+                    from: from.into(),
+                    to,
+                    flags,
+                    numbers,
+                    text: LIE.to_vec(),
+                };
+                lies(far, &lie);
+            }
+        }
+        // What comes from the peer's own place comes to the pod: this is how a lie would be heard.
+        let true_one = Segment {
+            from: (peer, 80).into(),
+            to: door,
+            flags: PSH_ACK,
+            text: b"the peer".to_vec(),
+            numbers: [next.wrapping_sub(1_000_000), last.numbers[1]],
+        };
+        Segments::new(near, family).send(&true_one);
+        let mut heard = Vec::new();
+        until("the pod hears its peer", || {
+            heard.extend(ears.heard(own.ip()));
+            heard.iter().any(|it| it.text == true_one.text)
+        });
+        let lies = heard
+            .iter()
+            .filter(|it| it.text == LIE || it.flags & RST != 0);
+        assert_eq!(lies.count(), 0, "{heard:?}");
+        assert!(connection.talks("undisturbed"));
+    }
+}
+
+/// Sends as whoever the segment says.
+fn lies(host: Place, segment: &Segment) {
+    let (family, source) = (usize::from(segment.to.is_ipv6()), segment.from.ip());
+    let (length, node) = (LENGTHS[family], segment.to.ip());
+    if source != host.address(family) {
+        host.run(&format!("ip addr replace {source}/{length} dev lo"));
+    }
+    let router = parsed(BEFORE_FAR)[family];
+    host.run(&format!(
+        "ip route replace {node} via {router} src {source}"
+    ));
+    Segments::new(host, family).send(segment);
+    host.run(&format!("ip route del {node}"));
 }

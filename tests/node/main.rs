@@ -8,7 +8,13 @@ mod direct;
 #[cfg(test)]
 mod ears;
 #[cfg(test)]
+mod families;
+#[cfg(test)]
+mod firewall;
+#[cfg(test)]
 mod flows;
+#[cfg(test)]
+mod health;
 #[cfg(test)]
 #[path = "../policy/icmp.rs"]
 mod icmp;
@@ -30,6 +36,8 @@ mod ports;
 #[path = "../policy/sctp.rs"]
 mod sctp;
 #[cfg(test)]
+mod segments;
+#[cfg(test)]
 mod setup;
 #[cfg(test)]
 #[path = "../policy/socket.rs"]
@@ -37,7 +45,11 @@ mod socket;
 #[cfg(test)]
 mod sockets;
 #[cfg(test)]
+mod stacked;
+#[cfg(test)]
 mod talk;
+#[cfg(test)]
+mod tunnel;
 #[cfg(test)]
 mod world;
 

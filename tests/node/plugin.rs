@@ -108,8 +108,9 @@ impl Pod {
             .expect_success();
         let all = self.result["ips"].as_array().unwrap().iter();
         let all = all.map(|ip| ip["address"].as_str().unwrap().split_once('/').unwrap().0);
-        let all: Vec<IpAddr> = all.map(|address| address.parse().unwrap()).collect();
-        self.addresses = all.try_into().unwrap();
+        for address in all.map(|address| address.parse::<IpAddr>().unwrap()) {
+            self.addresses[usize::from(address.is_ipv6())] = address;
+        }
         if self.is_mapped_behind() {
             self.portmap("ADD");
         }

@@ -4,6 +4,7 @@ use std::fs;
 
 use ep_builder::maps::Direction;
 use ep_builder::whole_file;
+use serde_json::json;
 
 use crate::plugin::{NAMESPACE, Plugin, Pod};
 use crate::talk::{Connection, PATIENCE, SILENCE, asks_between, hears, is_heard, says, seen};
@@ -12,6 +13,9 @@ use crate::{FAMILIES, needs};
 
 /// The reason of packets that policy drops.
 const POLICY: u8 = 133;
+/// A port of the node, and where it leads.
+const DOOR: u16 = 8_080;
+const INSIDE: u16 = 80;
 
 /// Puts a policy of all pods in force.
 fn apply(world: &World, spec: &str) {
@@ -120,4 +124,52 @@ fn a_flow_that_policy_ends_is_not_carried_on_by_its_translation() {
         assert_eq!(says(&client, &server, b"closed", SILENCE), None);
         assert_eq!(hears(&client, b"closed", SILENCE), None);
     }
+}
+
+/// Whoever asks at a port of the node is judged as who they are.
+#[test]
+fn a_port_of_the_node_is_open_to_the_networks_that_are_named() {
+    needs!();
+    let world = World::new();
+    let ports = ["tcp", "udp"]
+        .map(|protocol| json!({"hostPort": DOOR, "containerPort": INSIDE, "protocol": protocol}));
+    let configuration = Plugin::Weir.configuration(&world);
+    let pod = Pod::with(
+        Plugin::Weir,
+        "a",
+        configuration,
+        &ports.into_iter().collect(),
+    );
+    let blocks = "{ipBlock: {cidr: 198.51.100.0/24}}, {ipBlock: {cidr: '2001:db8:51::/64'}}";
+    let spec = format!("{{podSelector: {{}}, ingress: [{{from: [{blocks}]}}]}}");
+    for family in FAMILIES {
+        for (is_judged, may_far) in [(false, true), (true, false)] {
+            apply(
+                &world,
+                if is_judged {
+                    &spec
+                } else {
+                    "{podSelector: {}, ingress: [{}]}"
+                },
+            );
+            assert!(is_led(&world, world.near(), pod.place(), family));
+            let before = world.lab.counted(POLICY, Direction::Ingress);
+            assert_eq!(is_led(&world, world.far(), pod.place(), family), may_far);
+            let counted = world.lab.counted(POLICY, Direction::Ingress) - before;
+            assert_eq!(counted >= 2, !may_far, "{counted} packets");
+        }
+    }
+}
+
+/// Whether somebody comes to the pod by the port of the node, by TCP and by UDP; never by one of them alone.
+fn is_led(world: &World, from: Place, pod: Place, family: usize) -> bool {
+    let door = (world.node().address(family), DOOR).into();
+    let listener = pod.listener(family, INSIDE);
+    let connected = from.connect(door, SILENCE * 2).is_ok();
+    assert!(!connected || listener.accept().is_ok());
+    let (client, server) = (from.udp(family, 0), pod.udp(family, INSIDE));
+    client.connect(door).unwrap();
+    let heard = (0..3).any(|_| asks_between(&client, &server, b"by the port", SILENCE).is_some());
+    assert_eq!(connected, heard, "{door}");
+    connected
 }

@@ -4,9 +4,10 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener};
 
 use serde_json::{Value, json};
+use weir_tests::pods::GATEWAYS;
 
 use crate::plugin::{Plugin, Pod};
-use crate::talk::{PATIENCE, SILENCE, asks_between};
+use crate::talk::{PATIENCE, SILENCE, asks_between, seen};
 use crate::world::{Place, World};
 use crate::{FAMILIES, cases, needs};
 
@@ -145,5 +146,48 @@ fn a_node_that_is_cleaned_leads_nobody() {
     assert!(left.iter().all(|pin| !pin.contains("_sock_")), "{left:?}");
     // What runs goes on.
     assert_eq!(kept.peer_addr().unwrap().port(), INSIDE);
-    world.lab.weir(&["node", "init"]).expect_success();
+}
+
+/// No ADD is needed for that.
+#[test]
+fn what_a_forced_cleanup_took_from_pods_is_given_back_by_an_init() {
+    needs!();
+    let world = World::new();
+    let mut configuration = Plugin::Weir.configuration(&world);
+    configuration["ipMasq"] = true.into();
+    let ports = json!([{"hostPort": PORT, "containerPort": INSIDE, "protocol": "tcp"}]);
+    let a = Pod::with(Plugin::Weir, "a", configuration, &ports);
+    let b = Pod::new(&world, Plugin::Weir, "b");
+    let node = |verb: &[&str]| world.lab.weir(&[&["node"], verb].concat()).expect_success();
+    let addresses = || world.node().run("ip -o addr show dev weir_host");
+    let before = addresses();
+    for family in FAMILIES {
+        node(&["cleanup", "--force"]);
+        // Once more, and all the same.
+        node(&["cleanup", "--force"]);
+        let door = SocketAddr::new(world.node().address(family), PORT);
+        let listener = a.place().listener(family, INSIDE);
+        let refused = world.node().connect(door, SILENCE).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+        node(&["init"]);
+        for from in [world.node(), b.place(), world.near()] {
+            assert!(talks(from, door, &listener), "{from:?}");
+        }
+        let gateway = GATEWAYS[family];
+        b.place().run(&format!("ping -n -c 1 -W 5 {gateway}"));
+        assert_eq!(seen(b.place(), world.near(), family).ip(), door.ip());
+    }
+    let without_index = |text: &str| {
+        let words = text
+            .lines()
+            .filter_map(|line| line.split_whitespace().nth(3));
+        words.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(without_index(&addresses()), without_index(&before));
+    // When they are gone nothing is known of them.
+    a.remove();
+    b.remove();
+    node(&["cleanup", "--force"]);
+    let record = world.lab.node().state().join("node/node.json");
+    assert!(!record.exists());
 }

@@ -24,7 +24,8 @@ const ROUTER: Ends = ["192.0.2.254", "2001:db8:2::fe"];
 const NEAR: Ends = ["198.51.100.2", "2001:db8:51::2"];
 const BEFORE_NEAR: Ends = ["198.51.100.1", "2001:db8:51::1"];
 const FAR: Ends = ["203.0.113.2", "2001:db8:13::2"];
-const BEFORE_FAR: Ends = ["203.0.113.1", "2001:db8:13::1"];
+/// The router, as the far host knows it.
+pub(crate) const BEFORE_FAR: Ends = ["203.0.113.1", "2001:db8:13::1"];
 /// The ranges of the pods, which the router knows the way to.
 const PODS: Ends = ["10.88.0.0/16", "fd88::/64"];
 /// The other link between the node and the router.

@@ -99,8 +99,13 @@ impl<'host> Kubelet<'host> {
 
     /// One pod's one try to get the page at an address.
     pub(crate) fn fetch(&mut self, from: &Pod, to: IpAddr) -> Result<(), String> {
+        self.get(from, &url(to))
+    }
+
+    /// One pod's one try to get the page of this name.
+    pub(crate) fn get(&mut self, from: &Pod, url: &str) -> Result<(), String> {
         // Not by wget's own time-out: that of the static busybox in Debian 12 ends with a crash.
-        let line = format!("timeout 2 wget -q -O - {}", url(to));
+        let line = format!("timeout 2 wget -q -O - {url}");
         let page = self.exec(from, &line)?;
         assert_eq!(page, image::ANSWER);
         Ok(())
@@ -111,9 +116,14 @@ impl<'host> Kubelet<'host> {
     pub(crate) fn assert_reaches(&mut self, from: &Pod, to: &Pod) {
         for address in &to.addresses {
             until(|| self.fetch(from, *address));
-            let echo = self.exec(from, &format!("ping -c 1 -W 2 {address}"));
-            echo.unwrap();
+            self.ping(from, *address).unwrap();
         }
+    }
+
+    /// One pod's one try to be answered by an address.
+    pub(crate) fn ping(&mut self, from: &Pod, to: IpAddr) -> Result<(), String> {
+        let line = format!("ping -c 1 -W 2 {to}");
+        self.exec(from, &line).map(drop)
     }
 
     fn exec(&mut self, pod: &Pod, line: &str) -> Result<String, String> {

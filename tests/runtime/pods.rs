@@ -1,8 +1,10 @@
 //! containerd: pods of a kubelet, and containers of `ctr`.
 
 use serde_json::{Value, json};
+use weir_tests::Lab;
 use weir_tests::need;
 use weir_tests::need::Need;
+use weir_tests::pods::MAPS;
 
 use crate::cri::messages::PortMapping;
 use crate::host::{Host, text};
@@ -10,6 +12,7 @@ use crate::image;
 use crate::kubelet::{Kubelet, NAMESPACE, Pod};
 use crate::plugin::{self, Plugin};
 use crate::residue::Residue;
+use crate::until::until;
 
 macro_rules! need_containerd {
     () => {
@@ -186,6 +189,44 @@ fn rates_are_limited_by_weir() {
     for pod in [&a, &b] {
         kubelet.remove(pod);
     }
+    before.assert_again(&host);
+}
+
+/// Likewise: a port is asked for from outside, by another pod and by its own, and pods leave with the node's address.
+#[test]
+fn ports_and_the_nodes_address_are_given_by_weir() {
+    need_containerd!();
+    let lab = Lab::with(&format!("{MAPS}[node]\ndevices = [\"out0\"]\n"));
+    let host = Host::new(&lab);
+    host.outside();
+    // It has no way to pods, but to the node.
+    host.run("ip -n outside route del default");
+    let mut kubelet = Kubelet::new(&host, &plugin::list(Plugin::Weir, &host, &[]));
+    let before = Residue::of(&host);
+    let mut first = kubelet.config("a");
+    first.port_mappings = vec![PortMapping {
+        protocol: 0,
+        container_port: 80,
+        host_port: 8080,
+    }];
+    let a = kubelet.run(first);
+    let b = kubelet.run(kubelet.config("b"));
+    let url = "http://192.0.2.1:8080/";
+    let from_outside = format!("ip netns exec outside timeout 5 busybox wget -q -O - {url}");
+    until(|| {
+        let said = host.try_run(&from_outside);
+        let answered = said.code == Some(0) && said.stdout == image::ANSWER;
+        answered.then_some(()).ok_or(said.stderr)
+    });
+    for pod in [&b, &a] {
+        until(|| kubelet.get(pod, url));
+        until(|| kubelet.ping(pod, [192, 0, 2, 2].into()));
+    }
+    let rules = host.run("iptables-save");
+    assert!(!rules.contains("8080"), "{rules}");
+    kubelet.remove(&a);
+    assert!(kubelet.get(&b, url).is_err());
+    kubelet.remove(&b);
     before.assert_again(&host);
 }
 

@@ -35,8 +35,10 @@ pub struct Attached {
 pub enum Clsact {
     /// It stays: somebody else has made it.
     Stays,
-    /// It goes if it holds nothing any more.
+    /// It goes if it holds nothing any more, once a filter of ours has gone.
     GoesIfEmpty,
+    /// It goes if it holds nothing: it came with our filters, and who died between the two left it alone.
+    CameWithOurs,
 }
 
 /// Where our filter of a hook goes.
@@ -219,7 +221,11 @@ pub fn detach(
 ) -> Result<usize, AttachError> {
     let filters = rtnl.filters(device, hook)?;
     let removed = remove_ours(rtnl, device, &filters, None)?;
-    let goes = removed > 0 && clsact == Clsact::GoesIfEmpty;
+    let goes = match clsact {
+        Clsact::Stays => false,
+        Clsact::GoesIfEmpty => removed > 0,
+        Clsact::CameWithOurs => rtnl.has_clsact(device)?,
+    };
     if goes && is_empty(rtnl, device)? {
         rtnl.remove_clsact(device)?;
     }
