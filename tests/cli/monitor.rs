@@ -199,17 +199,132 @@ fn lost_events_are_counted() {
     assert!(all.unwrap()["packets"].as_u64() > Some(lost), "{metrics}");
 }
 
+/// A second monitor beside the first one.
+fn second(arguments: &str) -> String {
+    format!(
+        "\"$WEIR\" --config \"$CONFIG\" monitor {arguments} >\"$OUT.2\" 2>\"$OUT.2.talk\" &
+        second=$!
+        until grep -qs \"beside another reader\" \"$OUT.2.talk\"; do kill -0 $second; sleep 0.02; done\n"
+    )
+}
+
 #[test]
-fn a_second_monitor_is_refused() {
+fn two_monitors_see_the_same_events() {
     need!(NEEDS[0], NEEDS[1], NEEDS[2], NEEDS[3]);
-    let script = start("")
-        + "code=0; weir monitor || code=$?; kill -TERM $monitor; wait $monitor; echo $code";
-    let shown = Attached::without(&[]).run(&script);
-    assert_eq!(shown.stdout, "6\n", "{shown:?}");
+    let attached = Attached::without(&["TraceNotification"]);
+    let script = start("-o json")
+        + &second("-o json")
+        + &send(5)
+        + &lines(5)
+        + "until [ $(wc -l <\"$OUT.2\") -ge 5 ]; do sleep 0.02; done
+        kill -TERM $monitor $second; wait $monitor; wait $second; cat \"$OUT\" \"$OUT.2\"";
+    let mut events = events(attached.run(&script));
+    // Each process has its own idea of when the machine was started.
+    for event in &mut events {
+        event["time"].take();
+    }
+    let (first, second) = events.split_at(5);
+    assert_eq!(first, second);
+}
+
+/// The ring holds fewer events than are sent: somebody has to make room.
+#[test]
+fn a_monitor_goes_on_when_the_one_before_it_is_killed() {
+    need!(NEEDS[0], NEEDS[1], NEEDS[2], NEEDS[3]);
+    let attached = Attached::without(&["TraceNotification"]);
+    let more = "until [ $(wc -l <\"$OUT.2\") -ge NUMBER ]; do sleep 0.02; done\n";
+    let mut script =
+        start("") + &second("-o json") + "kill -KILL $monitor; wait $monitor || true\n";
+    for round in 1..=8_u32 {
+        script += &send(10);
+        script += &more.replace("NUMBER", &(10 * round).to_string());
+    }
+    script += "kill -TERM $second; wait $second; cat \"$OUT.2\"; cat \"$OUT.2.talk\" >&2";
+    let shown = attached.run(&script);
     assert!(
-        shown.stderr.contains("one reader at a time") && shown.stderr.contains("process"),
+        shown.stderr.contains("80 events: 80 drop; 0 lost"),
         "{shown:?}"
     );
+    assert_eq!(events(shown).len(), 80);
+}
+
+#[test]
+fn what_is_left_out_is_counted() {
+    need!(NEEDS[0], NEEDS[1], NEEDS[2], NEEDS[3]);
+    let attached = Attached::without(&["TraceNotification"]);
+    let script = start("--limit 3/h -o json")
+        + &send(10)
+        + &lines(3)
+        + "sleep 0.3; kill -TERM $monitor; "
+        + END;
+    let shown = attached.run(&script);
+    assert!(
+        shown
+            .stderr
+            .contains("3 events: 3 drop; 7 left out by --limit; 0 lost"),
+        "{shown:?}"
+    );
+    assert_eq!(events(shown).len(), 3);
+}
+
+#[test]
+fn it_ends_after_its_time() {
+    need!(NEEDS[0], NEEDS[1], NEEDS[2], NEEDS[3]);
+    let attached = Attached::without(&[]);
+    let shown = attached.run("weir monitor --for 200ms");
+    assert!(shown.stderr.contains("0 events; 0 lost"), "{shown:?}");
+}
+
+#[test]
+fn the_bytes_of_a_packet_are_shown_on_demand() {
+    need!(NEEDS[0], NEEDS[1], NEEDS[2], NEEDS[3]);
+    let attached = Attached::without(&["TraceNotification"]);
+    for (arguments, has) in [("", false), ("-v", true)] {
+        let script = start(&format!("--count 1 {arguments}")) + &send(1) + END;
+        let text = attached.run(&script).expect_success();
+        let dumped = "    0000  4223 dc4d 79b1 6eb0 7d4e 6be5 88cc 0000\n    0010  0000 ";
+        assert_eq!(text.contains(dumped), has, "{text}");
+        let script = start(&format!("--count 1 -o json {arguments}")) + &send(1) + END;
+        let event = events(attached.run(&script)).remove(0);
+        let bytes = event["packet"]["bytes"].as_str();
+        assert_eq!(bytes.map(str::len), has.then_some(120), "{event}");
+    }
+}
+
+/// Fields that scripts depend on: of every kind, and of each.
+#[test]
+fn the_fields_of_an_event_are_these() {
+    need!(NEEDS[0], NEEDS[1], NEEDS[2], NEEDS[3]);
+    let attached = Attached::without(&[]);
+    let script = start("-o json --count 2") + &send(1) + END;
+    let all = "time monotonicNs type endpoint direction sourceEndpoint destinationEndpoint sourcePod destinationPod hash packet";
+    let packet = "ifindex len captured summary sourceMac destinationMac source destination protocol sport dport hopLimit tcpFlags icmpType icmpCode fragmentOffset bytes";
+    for event in events(attached.run(&script)) {
+        let own = match event["type"].as_str() {
+            Some("drop") => {
+                "reason code meaning file line detail sourceIdentity destinationIdentity policyRule rule"
+            }
+            Some("trace") => "point reason sourceIdentity destinationIdentity",
+            _ => panic!("{event}"),
+        };
+        let fields = |value: &Value| {
+            let object = value.as_object().unwrap();
+            object
+                .keys()
+                .cloned()
+                .collect::<std::collections::BTreeSet<_>>()
+        };
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect();
+        assert_eq!(fields(&event), words(&format!("{all} {own}")));
+        assert_eq!(fields(&event["packet"]), words(packet));
+    }
+}
+
+#[test]
+fn a_reason_that_does_not_exist_is_refused() {
+    let failed = Node::new().weir(&["monitor", "--reason", "weather"]);
+    assert_eq!(failed.code, Some(1), "{failed:?}");
+    assert!(failed.stderr.contains("POLICY_DENY"), "{failed:?}");
 }
 
 #[test]

@@ -144,6 +144,8 @@ pub enum Operation {
     Detach,
     /// Listing what is attached.
     Query,
+    /// Having the kernel measure.
+    Measure,
 }
 
 impl fmt::Display for Operation {
@@ -165,6 +167,7 @@ impl fmt::Display for Operation {
             Self::Replace => "replace the program of",
             Self::Detach => "detach",
             Self::Query => "list what is attached to",
+            Self::Measure => "measure",
         })
     }
 }

@@ -44,6 +44,10 @@ pub struct ProgramInfo {
     pub btf_id: u32,
     /// The numbers of its maps.
     pub map_ids: Vec<u32>,
+    /// How often it ran, and for how long altogether, while the kernel measured.
+    pub runs: u64,
+    /// See `runs`.
+    pub run_time: Duration,
 }
 
 /// `struct bpf_map_info`, as far as it is read.
@@ -183,5 +187,7 @@ pub(super) fn program(fd: BorrowedFd<'_>, object: &str) -> Result<ProgramInfo, B
         created_by: raw.created_by_uid,
         btf_id: raw.btf_id,
         map_ids: ids.iter().take(used).copied().collect(),
+        runs: raw.run_count,
+        run_time: Duration::from_nanos(raw.run_time_ns),
     })
 }

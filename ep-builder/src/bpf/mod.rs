@@ -17,7 +17,9 @@ mod link;
 mod map;
 mod object;
 mod program;
+mod ring;
 mod sock_hook;
+mod stats;
 mod sys;
 mod test_run;
 
@@ -33,5 +35,7 @@ pub use link::{Link, LinkInfo, TcxHook};
 pub use map::{Map, MapShape, Update};
 pub use object::{Pinned, replace_pin, unpin};
 pub use program::{Program, ProgramSpec};
+pub use ring::{Ring, Turn};
 pub use sock_hook::SockHook;
+pub use stats::{RunStatistics, program_ids};
 pub use test_run::{SkContext, TestInput, TestOutput};

@@ -22,6 +22,7 @@ pub(super) enum Command {
     ObjectPin = 6,
     ObjectGet = 7,
     TestRun = 10,
+    ProgramNextId = 11,
     ProgramById = 13,
     MapById = 14,
     InfoByFd = 15,
@@ -34,6 +35,7 @@ pub(super) enum Command {
     MapDeleteBatch = 27,
     LinkCreate = 28,
     LinkUpdate = 29,
+    EnableStats = 32,
     LinkDetach = 34,
 }
 

@@ -4,11 +4,13 @@
 //! from the datapath's sources ([`Vocabulary`]), the packet's first bytes are read by [`packet::Frame`], and
 //! its time becomes a time of day by [`clock::Clock`].
 
+mod advice;
 pub mod clock;
 pub mod packet;
 mod ring;
 mod vocabulary;
 
+pub use advice::{advice, is_given};
 pub use ring::EventRing;
 pub use vocabulary::{Reason, Vocabulary};
 

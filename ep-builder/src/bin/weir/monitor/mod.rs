@@ -1,174 +1,189 @@
 //! `weir monitor`: what the datapath reports, as it happens.
 
+pub(crate) mod directory;
+pub(crate) mod ears;
+mod filter;
 mod packet;
+mod parties;
+mod rate;
+mod rules;
 pub(crate) mod signals;
+mod totals;
 mod view;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use ep_builder::error::chain;
-use ep_builder::events::{Event, EventError, EventRing, Kind};
-use ep_builder::lock::FileLock;
+use ep_builder::events::packet::Frame;
+use ep_builder::events::{Event, EventError, captured};
 use ep_builder::maps::{MapName, Maps};
-use ep_builder::whole_file;
+use ep_builder::policy::PolicyStore;
 
 use crate::bpf::names::vocabulary;
-use crate::cli::{EventKind, Monitor};
+use crate::cli::Monitor;
 use crate::failure::Failure;
 use crate::map::maps;
 use crate::node::Node;
 use crate::screen::{Screen, talk};
+use directory::Directory;
+use ears::Ears;
+use filter::{Candidate, Filter};
+use parties::Parties;
+use rate::Rate;
+use rules::Rules;
 use signals::Signals;
+use totals::Totals;
 use view::View;
 
-/// The bytes of the ring that any record takes at least.
-const SMALLEST_RECORD: u32 = 8;
+/// How often the counter of lost events is read, and what was left out is told.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Between two looks whether it is time to end.
+const AT_ONCE: u32 = 4_096;
 
 pub(crate) fn run(arguments: &Monitor, node: &Node, screen: &Screen) -> Result<(), Failure> {
     let signals = Signals::block()?;
     let maps = maps(node);
-    let facts = maps.facts(MapName::Events)?;
-    let _lock = lock(node)?;
-    let mut ring = EventRing::open(&maps)?;
+    let names = vocabulary(node);
+    let filter = Filter::new(arguments, &names)?;
+    let mut ears = Ears::open(node, &maps)?;
     if !arguments.backlog {
-        skip(&mut ring, facts.max_entries / SMALLEST_RECORD);
+        ears.skip();
     }
-    let lost_before = lost(&maps);
-    talk(&format!(
-        "listening to {}; Ctrl-C ends it",
-        maps.name(MapName::Events)
-    ));
-    let mut monitor = Session {
-        arguments,
+    let policies = PolicyStore::new(&node.settings.paths.state_dir);
+    let rules = Rules::new(policies, maps.clone());
+    let view = View::new(screen.format(), names, rules, arguments.verbose);
+    let begin = Instant::now();
+    let mut session = Session {
         screen,
-        view: View::new(screen.format(), vocabulary(node)),
-        shown: [0; Kind::ALL.len()],
-        broken: 0,
+        filter,
+        view,
+        directory: Directory::open(node)?,
+        rate: Rate::new(arguments.limit, begin),
+        totals: Totals::begin(maps.clone()),
+        count: arguments.count,
+        end: arguments.duration.map(|time| begin + time),
+        ticked: begin,
     };
-    monitor.follow(&mut ring, &signals)?;
-    let lost = lost(&maps).zip(lost_before);
-    talk(&monitor.totals(lost.map(|(after, before)| after.wrapping_sub(before))));
+    talk(&greeting(&ears, &maps));
+    session.follow(&mut ears, &signals)?;
+    talk(&session.totals.text(&session.rate, ears.fell_behind()));
     Ok(())
 }
 
-/// Two readers would take each other's events, so there is one at a time.
-fn lock(node: &Node) -> Result<FileLock, Failure> {
-    let store = node.store()?;
-    let folder = store.layout().locks();
-    whole_file::private_folder(&folder)?;
-    let path = folder.join("monitor");
-    FileLock::acquire(&path, Duration::ZERO).map_err(Failure::Monitored)
-}
-
-/// Takes out what is there already. The limit is for a ring that fills as fast as it is emptied.
-fn skip(ring: &mut EventRing, limit: u32) {
-    for _ in 0..limit {
-        if ring.next().is_none() {
-            return;
-        }
-    }
-}
-
-/// How many events have been lost since the map of the counters was made; none if that cannot be read.
-fn lost(maps: &Maps) -> Option<u64> {
-    let lost = maps.metrics().and_then(|metrics| metrics.lost_events());
-    if let Err(error) = &lost {
-        talk(&format!(
-            "note: lost events are not counted: {}",
-            chain(error)
-        ));
-    }
-    lost.ok()
-}
-
-fn kind(named: EventKind) -> Kind {
-    match named {
-        EventKind::Drop => Kind::Drop,
-        EventKind::Trace => Kind::Trace,
-        EventKind::Verdict => Kind::Verdict,
-        EventKind::Debug => Kind::Debug,
-    }
+fn greeting(ears: &Ears, maps: &Maps) -> String {
+    let beside = if ears.leads() {
+        ""
+    } else {
+        " beside another reader"
+    };
+    let name = maps.name(MapName::Events);
+    format!("listening to {name}{beside}; Ctrl-C ends it")
 }
 
 /// One run of the monitor.
 struct Session<'a> {
-    arguments: &'a Monitor,
     screen: &'a Screen,
+    filter: Filter<'a>,
     view: View,
-    /// How many were shown of each of [`Kind::ALL`].
-    shown: [u64; Kind::ALL.len()],
-    /// How many were no events of this version.
-    broken: u64,
+    directory: Directory,
+    rate: Rate,
+    totals: Totals,
+    /// How many to show.
+    count: Option<u64>,
+    end: Option<Instant>,
+    ticked: Instant,
+}
+
+/// Whether there is more to do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    GoOn,
+    End,
 }
 
 impl Session<'_> {
-    /// Shows events until a signal comes, enough were shown, or nobody reads any more.
-    fn follow(&mut self, ring: &mut EventRing, signals: &Signals) -> Result<(), Failure> {
+    /// Shows events until a signal comes, the time is over, enough were shown, or nobody reads any more.
+    fn follow(&mut self, ears: &mut Ears, signals: &Signals) -> Result<(), Failure> {
         loop {
-            while let Some(event) = ring.next() {
-                if !self.take(event)? || signals.arrived() {
-                    return Ok(());
-                }
+            ears.lead_if_nobody_does()?;
+            if self.drain(ears)? == Next::End || signals.arrived() {
+                return Ok(());
             }
-            if signals.wait(ring)? {
+            let now = Instant::now();
+            if self.end.is_some_and(|end| now >= end) {
+                return Ok(());
+            }
+            if now.duration_since(self.ticked) >= TICK {
+                self.tick(now);
+            }
+            if ears.wait(signals, self.time_to_wait(now))? {
                 return Ok(());
             }
         }
     }
 
-    /// Whether to go on.
-    fn take(&mut self, event: Result<Event, EventError>) -> Result<bool, Failure> {
+    /// To the next tick or the end, whichever comes first.
+    fn time_to_wait(&self, now: Instant) -> Duration {
+        let tick = self.ticked + TICK;
+        let next = self.end.map_or(tick, |end| end.min(tick));
+        next.saturating_duration_since(now)
+    }
+
+    fn tick(&mut self, now: Instant) {
+        self.ticked = now;
+        self.totals.tell_lost();
+        let left_out = self.rate.take_left_out();
+        if left_out > 0 {
+            talk(&format!("note: {left_out} more were left out by --limit"));
+        }
+        self.view.forget();
+    }
+
+    fn drain(&mut self, ears: &mut Ears) -> Result<Next, Failure> {
+        for _ in 0..AT_ONCE {
+            let Some(event) = ears.next() else {
+                break;
+            };
+            if self.take(event)? == Next::End {
+                return Ok(Next::End);
+            }
+        }
+        Ok(Next::GoOn)
+    }
+
+    fn take(&mut self, event: Result<Event, EventError>) -> Result<Next, Failure> {
         let event = match event {
             Ok(event) => event,
             Err(error) => {
-                self.broken += 1;
+                self.totals.not_understood();
                 talk(&format!("note: {error}"));
-                return Ok(true);
+                return Ok(Next::GoOn);
             }
         };
-        if !self.is_wanted(&event) {
-            return Ok(true);
+        self.directory.refresh(event.header().lxc_id);
+        let frame = event.packet().map(captured).and_then(Frame::decode);
+        let ip = frame.as_ref().and_then(Frame::ip);
+        let parties = Parties::of(&event, ip, &self.directory);
+        let candidate = Candidate {
+            event: &event,
+            ip,
+            parties: &parties,
+        };
+        if self.filter.admits(&candidate, &mut self.directory) && self.rate.admits(Instant::now()) {
+            return self.show(&event, &parties);
         }
-        let text = self.view.text(&event)?;
+        Ok(Next::GoOn)
+    }
+
+    fn show(&mut self, event: &Event, parties: &Parties) -> Result<Next, Failure> {
+        let text = self.view.text(event, parties, &self.directory)?;
         let is_read = self.screen.more(&text)?;
-        for (kind, shown) in Kind::ALL.into_iter().zip(&mut self.shown) {
-            *shown += u64::from(kind == event.kind());
-        }
-        let is_enough = self
-            .arguments
-            .count
-            .is_some_and(|count| self.shown.iter().sum::<u64>() >= count);
-        Ok(is_read && !is_enough)
-    }
-
-    fn is_wanted(&self, event: &Event) -> bool {
-        let Monitor {
-            kinds, from, to, ..
-        } = self.arguments;
-        (kinds.is_empty() || kinds.iter().any(|wanted| kind(*wanted) == event.kind()))
-            && from.is_none_or(|id| event.source_endpoint() == Some(id.get()))
-            && to.is_none_or(|id| event.destination_endpoint() == Some(id.get()))
-    }
-
-    fn totals(&self, lost: Option<u64>) -> String {
-        let kinds = Kind::ALL.into_iter().zip(self.shown);
-        let each: Vec<_> = kinds
-            .filter(|(_, shown)| *shown > 0)
-            .map(|(kind, shown)| format!("{shown} {}", kind.name()))
-            .collect();
-        let mut text = format!("{} events", self.shown.iter().sum::<u64>());
-        if !each.is_empty() {
-            text = format!("{text}: {}", each.join(", "));
-        }
-        if self.broken > 0 {
-            text = format!("{text}; {} not understood", self.broken);
-        }
-        match lost {
-            None => text + "; lost events unknown",
-            Some(0) => text + "; 0 lost",
-            Some(lost) => format!(
-                "{text}; {lost} lost: the ring was full, a larger one is made with `events` in [maps]"
-            ),
-        }
+        let shown = self.totals.shown(event.kind());
+        let is_enough = self.count.is_some_and(|count| shown >= count);
+        Ok(if is_read && !is_enough {
+            Next::GoOn
+        } else {
+            Next::End
+        })
     }
 }

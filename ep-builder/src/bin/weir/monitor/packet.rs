@@ -8,6 +8,9 @@ use ep_builder::events::captured;
 use ep_builder::events::packet::{Frame, IpPacket, Transport, protocol};
 use serde::Serialize;
 
+/// Bytes in a line.
+const DUMPED: usize = 16;
+
 /// What is known of a packet; null what its first bytes do not show.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -29,10 +32,12 @@ pub(super) struct Packet {
     icmp_type: Option<u8>,
     icmp_code: Option<u8>,
     fragment_offset: Option<u16>,
+    /// Its first bytes in hexadecimal digits, with `--verbose`.
+    pub(super) bytes: Option<String>,
 }
 
 impl Packet {
-    pub(super) fn new(packet: &EventPacket) -> Self {
+    pub(super) fn new(packet: &EventPacket, with_bytes: bool) -> Self {
         let frame = Frame::decode(captured(packet));
         let ip = frame.as_ref().and_then(Frame::ip);
         let transport = ip.map(|ip| ip.transport);
@@ -63,7 +68,20 @@ impl Packet {
             fragment_offset: ip
                 .and_then(|ip| ip.fragment)
                 .map(|fragment| fragment.offset),
+            bytes: with_bytes.then(|| digits(captured(packet))),
         }
+    }
+
+    /// Its first bytes in lines, with the place where each begins.
+    pub(super) fn dump(&self) -> String {
+        let digits = self.bytes.as_deref().unwrap_or_default().as_bytes();
+        let mut text = String::new();
+        for (row, line) in digits.chunks(2 * DUMPED).enumerate() {
+            let groups: Vec<_> = line.chunks(4).map(String::from_utf8_lossy).collect();
+            let line = format!("    {:04x}  {}\n", row * DUMPED, groups.join(" "));
+            text.push_str(&line);
+        }
+        text
     }
 
     /// The Ethernet addresses.
@@ -71,6 +89,11 @@ impl Packet {
         let (source, destination) = self.source_mac.zip(self.destination_mac)?;
         Some(format!("{source} -> {destination}"))
     }
+}
+
+fn digits(bytes: &[u8]) -> String {
+    let each: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    each.concat()
 }
 
 fn summary(frame: Option<&Frame>) -> String {

@@ -1,8 +1,8 @@
 //! How a command that runs on is told to end.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
 
-use ep_builder::events::EventRing;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
@@ -16,14 +16,22 @@ pub(crate) struct Signals(SignalFd);
 
 impl Signals {
     pub(crate) fn block() -> Result<Self, Failure> {
-        let mut set = SigSet::empty();
-        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-            set.add(signal);
-        }
+        let ends = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
+        Self::of(&ends, &ends)
+    }
+
+    /// Likewise, for who goes on when the terminal is gone: a hang-up is held back, and never asked for.
+    pub(crate) fn block_beyond_the_terminal() -> Result<Self, Failure> {
+        let ends = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM]);
+        let held = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
+        Self::of(&held, &ends)
+    }
+
+    fn of(held: &SigSet, asked: &SigSet) -> Result<Self, Failure> {
         let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
-        let signals = set
+        let signals = held
             .thread_block()
-            .and_then(|()| SignalFd::with_flags(&set, flags));
+            .and_then(|()| SignalFd::with_flags(asked, flags));
         signals
             .map(Self)
             .map_err(|errno| Failure::Signals(errno.into()))
@@ -34,11 +42,20 @@ impl Signals {
         !matches!(self.0.read_signal(), Ok(None))
     }
 
-    /// Waits for more events; whether a signal has come.
-    pub(super) fn wait(&self, ring: &EventRing) -> Result<bool, Failure> {
-        let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
-        let mut both = [readable(self.0.as_fd()), readable(ring.as_fd())];
-        match poll(&mut both, PollTimeout::NONE) {
+    /// Waits until one of these can be read, at most so long; whether a signal has come.
+    pub(crate) fn wait(
+        &self,
+        readable: &[BorrowedFd<'_>],
+        most: Duration,
+    ) -> Result<bool, Failure> {
+        let all = readable.iter().copied().chain([self.0.as_fd()]);
+        let mut all: Vec<_> = all.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        // Rounded up: rounded down, the last millisecond would be waited for in a circle.
+        let milliseconds = most.as_micros().div_ceil(1_000);
+        let most = i32::try_from(milliseconds).map_or(PollTimeout::MAX, |milliseconds| {
+            PollTimeout::try_from(milliseconds).unwrap_or(PollTimeout::MAX)
+        });
+        match poll(&mut all, most) {
             Ok(_) | Err(Errno::EINTR) => Ok(self.arrived()),
             Err(errno) => Err(Failure::Signals(errno.into())),
         }

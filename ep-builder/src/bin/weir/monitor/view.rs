@@ -1,16 +1,20 @@
 //! An event as a line, or as JSON.
 
 use ep_builder::abi::{DropEvent, TraceEvent, VerdictEvent};
+use ep_builder::endpoint::Pod;
 use ep_builder::events::clock::{Clock, rfc3339};
 use ep_builder::events::packet::protocol;
 use ep_builder::events::{Event, Vocabulary};
 use ep_builder::maps::Direction;
 use serde::Serialize;
 
+use super::directory::Directory;
 use super::packet::Packet;
+use super::parties::Parties;
+use super::rules::{Rule, Rules};
 use crate::bpf::names::identity;
 use crate::failure::Failure;
-use crate::screen::Format;
+use crate::screen::{Format, printable};
 
 /// `VERDICT_AUDITED` of `bpf-src/abi.h`.
 const AUDITED: u8 = 0x02;
@@ -20,6 +24,15 @@ pub(super) struct View {
     format: Format,
     names: Vocabulary,
     clock: Clock,
+    rules: Rules,
+    with_bytes: bool,
+}
+
+/// The names of a pod.
+#[derive(Serialize)]
+struct PodName {
+    namespace: String,
+    name: String,
 }
 
 /// One event.
@@ -37,6 +50,9 @@ struct Shown {
     /// The endpoints of this node on both sides, as far as they are known.
     source_endpoint: Option<u16>,
     destination_endpoint: Option<u16>,
+    /// The pods that these are, where they are pods.
+    source_pod: Option<PodName>,
+    destination_pod: Option<PodName>,
     hash: u32,
     #[serde(flatten)]
     what: What,
@@ -58,6 +74,8 @@ enum What {
         source_identity: u32,
         destination_identity: u32,
         policy_rule: u32,
+        /// Where the rule stands, if one decided and it can be told.
+        rule: Option<Rule>,
     },
     Trace {
         point: String,
@@ -74,6 +92,8 @@ enum What {
         remote_network: u32,
         policy_revision: u32,
         policy_rule: u32,
+        /// As above.
+        rule: Option<Rule>,
         protocol: String,
         dport: u16,
         match_bits: u8,
@@ -86,20 +106,34 @@ enum What {
 }
 
 impl View {
-    pub(super) fn new(format: Format, names: Vocabulary) -> Self {
+    pub(super) fn new(format: Format, names: Vocabulary, rules: Rules, with_bytes: bool) -> Self {
         Self {
             format,
             names,
             clock: Clock::new(),
+            rules,
+            with_bytes,
         }
     }
 
+    /// Has rules read anew.
+    pub(super) fn forget(&mut self) {
+        self.rules.forget();
+    }
+
     /// A line, a JSON object in a line, or a document of YAML.
-    pub(super) fn text(&self, event: &Event) -> Result<String, Failure> {
-        let shown = self.shown(event);
+    pub(super) fn text(
+        &mut self,
+        event: &Event,
+        parties: &Parties,
+        directory: &Directory,
+    ) -> Result<String, Failure> {
+        let shown = self.shown(event, parties, directory);
+        let dump = shown.packet.as_ref().map(Packet::dump);
+        let dump = dump.unwrap_or_default();
         Ok(match self.format {
-            Format::Table => line(&shown) + "\n",
-            Format::Wide => format!("{}{}\n", line(&shown), rest(&shown)),
+            Format::Table => format!("{}\n{dump}", line(&shown)),
+            Format::Wide => format!("{}{}\n{dump}", line(&shown), rest(&shown)),
             Format::Json => {
                 serde_json::to_string(&shown).map_err(|e| Failure::Print(e.into()))? + "\n"
             }
@@ -111,16 +145,20 @@ impl View {
         })
     }
 
-    fn shown(&self, event: &Event) -> Shown {
+    fn shown(&mut self, event: &Event, parties: &Parties, directory: &Directory) -> Shown {
         let header = event.header();
+        let pod = |endpoint: Option<u16>| endpoint.and_then(|id| directory.pod(id)).map(name);
+        let [source, destination] = parties.each().map(|party| party.endpoint);
         Shown {
             time: rfc3339(self.clock.time(header.monotonic_ns)),
             monotonic_ns: header.monotonic_ns,
             kind: event.kind().name(),
             endpoint: header.lxc_id,
             direction: event.direction(),
-            source_endpoint: event.source_endpoint(),
-            destination_endpoint: event.destination_endpoint(),
+            source_endpoint: source,
+            destination_endpoint: destination,
+            source_pod: pod(source),
+            destination_pod: pod(destination),
             hash: header.hash,
             what: match event {
                 Event::Drop(event) => self.drop(event),
@@ -131,11 +169,15 @@ impl View {
                     arguments: event.argument,
                 },
             },
-            packet: event.packet().map(Packet::new),
+            packet: event
+                .packet()
+                .map(|packet| Packet::new(packet, self.with_bytes)),
         }
     }
 
-    fn drop(&self, event: &DropEvent) -> What {
+    fn drop(&mut self, event: &DropEvent) -> What {
+        let rules = &mut self.rules;
+        let rule = rules.rule_now(event.header.lxc_id, event.policy_rule);
         let code = event.header.subtype;
         let reason = self.names.counted(code);
         What::Drop {
@@ -148,6 +190,7 @@ impl View {
             source_identity: event.source_identity,
             destination_identity: event.destination_identity,
             policy_rule: event.policy_rule,
+            rule,
         }
     }
 
@@ -160,7 +203,9 @@ impl View {
         }
     }
 
-    fn verdict(&self, event: &VerdictEvent) -> What {
+    fn verdict(&mut self, event: &VerdictEvent) -> What {
+        let rules = &mut self.rules;
+        let rule = rules.rule(event.policy_revision, event.policy_rule);
         let verdict = match event.verdict {
             0 => "allow".to_owned(),
             code => self.names.counted(code).name,
@@ -172,6 +217,7 @@ impl View {
             remote_network: event.remote_network,
             policy_revision: event.policy_revision,
             policy_rule: event.policy_rule,
+            rule,
             protocol: protocol(event.protocol),
             dport: u16::from_be(event.dport),
             match_bits: event.match_bits,
@@ -188,10 +234,40 @@ fn line(shown: &Shown) -> String {
         "{time} {:<7} {:>5} {direction:<7}",
         shown.kind, shown.endpoint
     );
+    let pods = pods(shown);
     match &shown.packet {
-        Some(packet) => format!("{start} {} | {}", packet.summary, shown.what),
-        None => format!("{start} {}", shown.what),
+        Some(packet) => format!("{start} {} | {}{pods}", packet.summary, shown.what),
+        None => format!("{start} {}{pods}", shown.what),
     }
+}
+
+fn name(pod: &Pod) -> PodName {
+    PodName {
+        namespace: pod.namespace.clone(),
+        name: pod.name.clone(),
+    }
+}
+
+/// Whose packet it is, where a side is a pod with a name.
+fn pods(shown: &Shown) -> String {
+    let side = |pod: &Option<PodName>, endpoint: Option<u16>| match (pod, endpoint) {
+        (Some(pod), _) => printable(&format!("{}/{}", pod.namespace, pod.name)),
+        (None, Some(id)) => format!("endpoint {id}"),
+        (None, None) => "outside".to_owned(),
+    };
+    if shown.source_pod.is_none() && shown.destination_pod.is_none() {
+        return String::new();
+    }
+    let source = side(&shown.source_pod, shown.source_endpoint);
+    let destination = side(&shown.destination_pod, shown.destination_endpoint);
+    format!(", {source} -> {destination}")
+}
+
+/// Where a rule stands, behind its number.
+fn place(rule: Option<&Rule>) -> String {
+    rule.map_or(String::new(), |rule| {
+        format!(" ({})", printable(&rule.brief()))
+    })
 }
 
 /// What `-o wide` says more.
@@ -220,6 +296,8 @@ impl std::fmt::Display for What {
                 detail,
                 source_identity,
                 destination_identity,
+                policy_rule,
+                rule,
                 ..
             } => {
                 let file = file.as_deref().unwrap_or("unknown file");
@@ -227,7 +305,11 @@ impl std::fmt::Display for What {
                 if *detail != 0 {
                     write!(f, ", detail {detail}")?;
                 }
-                write!(f, "), {}", from_to(*source_identity, *destination_identity))
+                write!(f, "), {}", from_to(*source_identity, *destination_identity))?;
+                match policy_rule {
+                    0 => Ok(()),
+                    number => write!(f, ", by rule {number}{}", place(rule.as_ref())),
+                }
             }
             Self::Trace {
                 point,
@@ -244,14 +326,16 @@ impl std::fmt::Display for What {
                 remote_identity,
                 policy_revision,
                 policy_rule,
+                rule,
                 audited,
                 ..
             } => {
+                let rule = place(rule.as_ref());
                 let audited = if *audited { " (audit mode)" } else { "" };
                 let peer = identity(*remote_identity);
                 write!(
                     f,
-                    "{verdict}{audited} by rule {policy_rule} of revision {policy_revision}, peer {peer}"
+                    "{verdict}{audited} by rule {policy_rule}{rule} of revision {policy_revision}, peer {peer}"
                 )
             }
             Self::Debug { message, arguments } => {
