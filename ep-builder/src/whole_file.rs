@@ -61,6 +61,11 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 /// Replaces `path` as [`write()`] does, by way of `via` in the same folder: for callers who exclude one another
 /// by a lock, and want to know the name of what a killed process leaves. The next call takes it over.
 pub fn write_via(path: &Path, via: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    write_as(path, via, bytes, 0o600)
+}
+
+/// As [`write_via`], with these rights, whatever the umask is: for files that others read or run.
+pub fn write_as(path: &Path, via: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
     let replace = || -> io::Result<()> {
         let mut file = OpenOptions::new()
             .write(true)
@@ -70,6 +75,10 @@ pub fn write_via(path: &Path, via: &Path, bytes: &[u8]) -> Result<(), FileError>
             .custom_flags(O_NOFOLLOW)
             .open(via)?;
         file.write_all(bytes)?;
+        // What is private is so from its first moment, and an ADD pays for no other call.
+        if mode & 0o077 != 0 {
+            file.set_permissions(fs::Permissions::from_mode(mode))?;
+        }
         file.sync_all()?;
         fs::rename(via, path)?;
         File::open(folder_of(path))?.sync_all()
