@@ -10,7 +10,7 @@ export INSTALL
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo test kernels kernels-short fuzz fuzz-short lint fmt bench clean
+.PHONY: help deps build demo test kernels kernels-short fuzz fuzz-short lint fmt bench package deb image sbom clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -60,6 +60,27 @@ bench: ## Measure: template compiler, loader, programs, the plugin beside ptp an
 	$(CARGO) build --release --locked
 	$(CARGO) build --release --locked --package weir-tests --example traffic
 	@tests/bench.sh
+
+package: ## The release as an archive: programs, sources, prebuilt templates, pages, digests
+	@.ci/deps package
+	$(CARGO) build --release --locked
+	@.ci/static
+	@.ci/package archive
+
+deb: ## The release as a package for Debian and Ubuntu
+	@.ci/deps deb
+	$(CARGO) build --release --locked
+	@.ci/static
+	@.ci/package deb
+
+image: ## The release as an image in the layout of the OCI
+	@.ci/deps image
+	$(CARGO) build --release --locked
+	@.ci/static
+	@.ci/package image
+
+sbom: ## The list of a release's parts, as SPDX
+	@.ci/package sbom
 
 clean: ## Remove everything that was built
 	$(CARGO) clean

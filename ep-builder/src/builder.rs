@@ -87,7 +87,9 @@ impl Builder {
 
     /// A builder whose templates all go to `folder`, as a bundle for other nodes.
     pub fn open_bundle(settings: Settings, search: Search, folder: &Path) -> Result<Self, Error> {
-        Self::open_at(settings, search, folder, Ok(None))
+        let mut builder = Self::open_at(settings, search, folder, Ok(None))?;
+        builder.cache = builder.cache.reproducible();
+        Ok(builder)
     }
 
     fn open_at(

@@ -32,6 +32,31 @@ pub fn shapes(base: &Shape) -> Vec<Shape> {
     rows.iter().filter_map(|row| build(row)).collect()
 }
 
+/// `base` and every shape that differs from it in at most so many switches and levels: what nodes are
+/// configured to. Only what [`validate`] accepts, nothing twice, the same list in every run.
+pub fn neighbours(base: &Shape, changes: usize) -> Vec<Shape> {
+    let parameters: Vec<Parameter> = parameters().collect();
+    let mut rows = vec![(0, base.clone())];
+    let mut last = 0;
+    for _ in 0..changes {
+        let from = std::mem::replace(&mut last, rows.len());
+        for row in from..last {
+            let (free, shape) = rows[row].clone();
+            // A change before the last one was made from another row.
+            for (at, parameter) in parameters.iter().enumerate().skip(free) {
+                let others = (0..parameter.values()).filter(|&value| value != parameter.read(base));
+                rows.extend(others.filter_map(|value| {
+                    let mut next = shape.clone();
+                    parameter.write(&mut next, value)?;
+                    Some((at + 1, next))
+                }));
+            }
+        }
+    }
+    let shapes = rows.into_iter().map(|(_, shape)| shape);
+    shapes.filter(|(n, e)| validate(n, e).is_ok()).collect()
+}
+
 /// Something of a shape that takes a few values.
 enum Parameter {
     Switch(fn(&mut Shape) -> &mut bool),

@@ -27,8 +27,9 @@ pub struct Manifest {
     pub flags: Vec<String>,
     /// What is switched on in this shape, in the words of the headers.
     pub shape: Vec<String>,
-    /// Processor time of the compilation.
-    pub compile_ms: u64,
+    /// Processor time of the compilation; a bundle does not say it, since its bytes are the same whoever makes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compile_ms: Option<u64>,
     /// What each other file of the folder must be, by name: what is used is what was written.
     pub files: BTreeMap<String, FileFacts>,
 }
@@ -47,10 +48,19 @@ impl Manifest {
             compiler: recipe.compiler.to_owned(),
             flags: FLAGS.iter().map(|&flag| flag.to_owned()).collect(),
             shape: recipe.shape.clone(),
-            compile_ms: millis(fresh.cpu),
+            compile_ms: Some(millis(fresh.cpu)),
             files: files
                 .map(|(name, bytes)| (name.to_owned(), FileFacts::of(bytes)))
                 .into(),
+        }
+    }
+
+    /// Without what differs from one compilation to the next.
+    #[must_use]
+    pub fn reproducible(self) -> Self {
+        Self {
+            compile_ms: None,
+            ..self
         }
     }
 

@@ -36,6 +36,8 @@ pub struct TemplateCache {
     root: PathBuf,
     lock_timeout: Duration,
     trust: Trust,
+    /// Whether two who make the same templates get the same files.
+    reproducible: bool,
 }
 
 /// What is needed to make a template that is not there.
@@ -72,7 +74,17 @@ impl TemplateCache {
             root: root.to_owned(),
             lock_timeout,
             trust: Trust::ours(),
+            reproducible: false,
         })
+    }
+
+    /// The same for templates that go to other nodes.
+    #[must_use]
+    pub fn reproducible(self) -> Self {
+        Self {
+            reproducible: true,
+            ..self
+        }
     }
 
     /// The folder of a key.
@@ -171,6 +183,11 @@ impl TemplateCache {
         let compiled = compile(&building.folder("work")?)?;
         let finished = building.folder("finished")?;
         let manifest = Manifest::new(recipe, &compiled);
+        let manifest = if self.reproducible {
+            manifest.reproducible()
+        } else {
+            manifest
+        };
         let json = serde_json::to_vec_pretty(&manifest).map_err(CacheError::Manifest)?;
         whole_file::write(
             &finished.join(EP_CONFIG),

@@ -156,3 +156,36 @@ fn shapes_start_from_any_base() {
             .any(|(n, e)| n.ipv6 && e.options.get("Debug") == Some(1))
     );
 }
+
+/// How many of the parameters differ.
+fn distance(a: &Shape, b: &Shape) -> usize {
+    parameters().filter(|p| p.read(a) != p.read(b)).count()
+}
+
+#[test]
+fn neighbours_are_all_shapes_of_so_few_changes() {
+    let mut base = Shape::default();
+    base.0.sizes.endpoints = 77;
+    assert_eq!(neighbours(&base, 0), std::slice::from_ref(&base));
+    for changes in 0..=2 {
+        let near = neighbours(&base, changes);
+        assert_eq!(near.iter().collect::<HashSet<_>>().len(), near.len());
+        for shape in &near {
+            assert_eq!(validate(&shape.0, &shape.1), Ok(()));
+            assert!(distance(&base, shape) <= changes, "{shape:?}");
+            assert_eq!(shape.0.sizes, base.0.sizes);
+        }
+        // Told apart from how they are made: of all shapes that somebody else lists, those that are near.
+        for shape in shapes(&base)
+            .iter()
+            .filter(|s| distance(&base, s) <= changes)
+        {
+            assert!(near.contains(shape), "{shape:?}");
+        }
+    }
+    // Two values of two parameters each, but those that are refused.
+    let mut shape = base.clone();
+    shape.1.options.set("Conntrack", 0).unwrap();
+    shape.1.options.set("ConntrackAccounting", 0).unwrap();
+    assert!(neighbours(&base, 2).contains(&shape) && !neighbours(&base, 1).contains(&shape));
+}

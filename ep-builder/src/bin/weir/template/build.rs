@@ -1,19 +1,18 @@
 //! `weir template build`
 
 use std::path::Path;
-use std::sync::Mutex;
-use std::thread;
 
 use ep_builder::builder::{Builder, Obtained, Origin};
 use ep_builder::cache::Bundle;
 use ep_builder::error::Error;
-use ep_builder::pairwise::{Shape, shapes};
+use ep_builder::pairwise::{Shape, neighbours, shapes};
 use ep_builder::shape::summary;
 use ep_builder::timeline::Timeline;
 use ep_builder::unit::Unit;
 use indicatif::ProgressBar;
 use serde::Serialize;
 
+use super::parallel::{in_parallel, processors};
 use crate::cli::TemplateBuild;
 use crate::failure::Failure;
 use crate::node::Node;
@@ -36,21 +35,17 @@ pub(super) fn run(node: &Node, arguments: &TemplateBuild, screen: &Screen) -> Re
         refuse_other_compiler(node, folder)?;
     }
     let base = (node.settings.node.clone(), node.settings.endpoint.clone());
-    let wanted = if arguments.all {
-        with_units(&shapes(&base))
-    } else {
-        with_units(&[base])
-    };
-    let jobs = arguments.jobs.map_or_else(
-        || thread::available_parallelism().map_or(1, Into::into),
-        usize::from,
-    );
+    let wanted = with_units(&match arguments.changes {
+        _ if arguments.all => shapes(&base),
+        changes => neighbours(&base, changes.into()),
+    });
+    let jobs = arguments.jobs.map_or_else(processors, usize::from);
     let bar = bar(wanted.len());
     let bundle = arguments.bundle.as_deref();
     let results = in_parallel(&wanted, jobs, |template| {
         let result = build(node, template, bundle, &bar);
         if let Err(failure) = &result
-            && arguments.all
+            && wanted.len() > Unit::ALL.len()
         {
             bar.suspend(|| report(template, failure));
         }
@@ -63,7 +58,7 @@ pub(super) fn run(node: &Node, arguments: &TemplateBuild, screen: &Screen) -> Re
     let (rows, failures): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
     let rows: Vec<Row> = rows.into_iter().flatten().collect();
     match failures.into_iter().find_map(Result::err) {
-        Some(failure) if !arguments.all => return Err(failure),
+        Some(failure) if all == Unit::ALL.len() => return Err(failure),
         failure => {
             show(&rows, screen)?;
             failure.map_or(Ok(()), |_| {
@@ -114,32 +109,6 @@ fn report((unit, shape): &Wanted, failure: &Failure) {
     let words = summary(&shape.0, &shape.1).join(" ");
     talk(&format!("{unit} in shape {words}:"));
     failure.say();
-}
-
-/// Does `work` for each item, `jobs` at a time; the results are in the order of the items.
-fn in_parallel<T: Sync, R: Send>(
-    items: &[T],
-    jobs: usize,
-    work: impl Fn(&T) -> R + Sync,
-) -> Vec<R> {
-    let queue = Mutex::new(items.iter().enumerate());
-    let done = Mutex::new(Vec::with_capacity(items.len()));
-    thread::scope(|scope| {
-        for _ in 0..jobs.min(items.len()) {
-            scope.spawn(|| {
-                while let Some((index, item)) = queue.lock().ok().and_then(|mut queue| queue.next())
-                {
-                    let result = work(item);
-                    if let Ok(mut done) = done.lock() {
-                        done.push((index, result));
-                    }
-                }
-            });
-        }
-    });
-    let mut done = done.into_inner().unwrap_or_default();
-    done.sort_by_key(|(index, _)| *index);
-    done.into_iter().map(|(_, result)| result).collect()
 }
 
 fn build(

@@ -86,7 +86,7 @@ pub(super) fn run(node: &Node, screen: &Screen) -> Result<(), Failure> {
                 unit: manifest.as_ref().map(|m| m.unit),
                 object_size: manifest.as_ref().map(Manifest::object_size),
                 compiler: manifest.as_ref().map(|m| m.compiler.clone()),
-                compile_ms: manifest.as_ref().map(|m| m.compile_ms),
+                compile_ms: manifest.as_ref().and_then(|m| m.compile_ms),
                 shape: manifest.map(|m| m.shape).unwrap_or_default(),
                 used_by: users.get(&found.key).cloned().unwrap_or_default(),
             }

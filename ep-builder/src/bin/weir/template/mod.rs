@@ -2,6 +2,7 @@
 
 mod build;
 mod list;
+mod parallel;
 mod show;
 mod verify;
 

@@ -103,6 +103,13 @@ fn describe(found: Found, used_by: Vec<EndpointId>) -> Result<Shown, Failure> {
     })
 }
 
+fn compiler(manifest: &Manifest) -> String {
+    let time = manifest
+        .compile_ms
+        .map(|ms| format!(", {ms} ms of processor time"));
+    format!("{}{}", manifest.compiler, time.unwrap_or_default())
+}
+
 fn lines(shown: &Shown) -> Vec<(&'static str, String)> {
     let Shown { manifest, .. } = shown;
     let ids: Vec<_> = shown.used_by.iter().map(EndpointId::to_string).collect();
@@ -110,13 +117,7 @@ fn lines(shown: &Shown) -> Vec<(&'static str, String)> {
         ("key", manifest.key.to_string()),
         ("unit", manifest.unit.to_string()),
         ("place", format!("{} ({})", shown.place, shown.folder)),
-        (
-            "compiler",
-            format!(
-                "{}, {} ms of processor time",
-                manifest.compiler, manifest.compile_ms
-            ),
-        ),
+        ("compiler", compiler(manifest)),
         ("flags", manifest.flags.join(" ")),
         ("shape", manifest.shape.join(" ")),
         (

@@ -1,0 +1,25 @@
+//! What is shipped: the release, the package, the image and the manifests around it, made by `.ci/package` from the
+//! binaries of this build, badly packed and with the templates of the configuration alone; nothing here takes the
+//! time that a real release may. `docs/packages.md` says what each holds.
+
+#[cfg(test)]
+mod archive;
+#[cfg(test)]
+mod bare;
+#[cfg(test)]
+#[path = "../runtime/cgroup.rs"]
+mod cgroup;
+#[cfg(test)]
+mod deb;
+#[cfg(test)]
+mod image;
+#[cfg(test)]
+mod listing;
+#[cfg(test)]
+mod manifests;
+#[cfg(test)]
+mod private;
+#[cfg(test)]
+mod release;
+#[cfg(test)]
+mod sbom;
