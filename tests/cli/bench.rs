@@ -202,3 +202,59 @@ fn what_cannot_be_measured_is_said() {
     assert_eq!(failed.code, Some(1), "{failed:?}");
     assert!(failed.stderr.contains("ct_tcp"), "{failed:?}");
 }
+
+#[test]
+fn the_whole_table_is_kept_and_compared() {
+    need!(
+        Need::Root,
+        Need::Tool("clang"),
+        Need::Tool("unshare"),
+        Need::Tool("/usr/lib/cni/ptp"),
+        Need::Tool("/usr/lib/cni/bridge"),
+    );
+    let node = Node::with(SMALL);
+    let file = node.state().with_file_name("table.json");
+    let path = file.to_str().unwrap();
+    let table = report(bench(&node, &["all", "--quick", "--save", path]));
+    assert_eq!(table["missing"], Value::Null, "{table}");
+    let figures = table["figures"].as_array().unwrap();
+    for part in ["template", "load", "datapath", "policy", "cni", "size"] {
+        let mut of_part = figures.iter().filter(|figure| figure["part"] == part);
+        assert!(
+            of_part.any(|figure| figure["target"].is_number()),
+            "{part}: {table}"
+        );
+    }
+    for figure in figures {
+        assert!(figure["value"].as_f64() > Some(0.0), "{figure}");
+    }
+    let saved: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    assert_eq!(saved, table);
+    // What cannot be measured is said, and the rest is measured and compared all the same.
+    let missing = ["all", "--quick", "--compare", path, "--reference", "/proc"];
+    let mut shell = Command::new("unshare");
+    let script = SCRIPT.replace(" -o json", "");
+    let script = ["-m", "-n", "sh", "-c", &script, "sh"];
+    let finished = process::run(
+        shell
+            .args(script)
+            .args(missing)
+            .env("WEIR", node.command().get_program())
+            .env("CONFIG", node.config())
+            .env("STATE", node.state())
+            .env_remove("WEIR_CONFIG")
+            .env_remove("CLANG"),
+    );
+    let said = &finished.stderr;
+    assert!(said.contains("cni was not measured"), "{finished:?}");
+    assert!(said.contains("containernetworking-plugins"), "{finished:?}");
+    let lines = finished.expect_success();
+    let mut of_table = lines.lines();
+    let size = of_table.find(|line| line.split_whitespace().take(2).eq(["size", "weir"]));
+    assert!(size.is_some_and(|line| line.ends_with("+0 %")), "{lines}");
+    // A file that is no table is refused before anything is measured.
+    let other = node.config();
+    let refused = node.weir(&["bench", "all", "--compare", other.to_str().unwrap()]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stderr.contains("no table"), "{refused:?}");
+}

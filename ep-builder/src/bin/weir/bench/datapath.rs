@@ -9,6 +9,7 @@ use ep_builder::bpf::{Program, SkContext, TestInput};
 use ep_builder::load::LoadError;
 use serde::Serialize;
 
+use super::figures::Figure;
 use super::packets::{Renewing, empty, renewing, set_counted_flow};
 use super::pair::{OK, Pair, REDIRECT, expect};
 use super::scratch::Scratch;
@@ -57,6 +58,21 @@ struct Case<'a> {
 }
 
 pub(super) fn run(node: &Node, rounds: u32, screen: &Screen) -> Result<(), Failure> {
+    show(&measure(node, rounds)?, screen)
+}
+
+/// Ratios to the empty program, for the whole table.
+pub(super) fn figures(node: &Node, rounds: u32) -> Result<Vec<Figure>, Failure> {
+    let rows = measure(node, rounds)?;
+    let rows = rows
+        .iter()
+        .filter(|row| row.what != ALONE && row.what != EMPTY);
+    let figure =
+        |row: &Row| Figure::ratio("datapath", row.what, row.ratio).with_target(row.target_ratio);
+    Ok(rows.map(figure).collect())
+}
+
+fn measure(node: &Node, rounds: u32) -> Result<Vec<Row>, Failure> {
     let scratch = Scratch::with_pins(&node.settings)?;
     let pair = Pair::load(node, scratch)?;
     let programs = Programs::load(&pair)?;
@@ -76,7 +92,7 @@ pub(super) fn run(node: &Node, rounds: u32, screen: &Screen) -> Result<(), Failu
         progress.inc(1);
     }
     progress.finish_and_clear();
-    show(&rows(&cases, &samples), screen)
+    Ok(rows(&cases, &samples))
 }
 
 /// The programs that packets are given to.

@@ -11,6 +11,8 @@ use ep_builder::timeline::Timeline;
 use serde::Serialize;
 
 use super::devices::Devices;
+use super::figures::{Figure, as_kib};
+use super::memory;
 use super::scratch::{Scratch, endpoint};
 use super::times::{Row, processor_time, show};
 use crate::failure::Failure;
@@ -44,6 +46,8 @@ struct Report {
     verified_instructions: u64,
     /// Of those that the endpoints of a template share: once for all of them.
     shared_verified_instructions: u64,
+    /// What the kernel keeps for one endpoint alone: programs, and maps that only they use.
+    kernel_bytes: u64,
     programs: Vec<Counted>,
     times: Vec<Row>,
     /// Of the attaches, in their order.
@@ -60,7 +64,13 @@ struct Counted {
 }
 
 impl Report {
-    fn new(endpoints: u16, programs: &[LoadedProgram], times: Vec<Row>, stages: Vec<Row>) -> Self {
+    fn new(
+        endpoints: u16,
+        programs: &[LoadedProgram],
+        kernel_bytes: u64,
+        times: Vec<Row>,
+        stages: Vec<Row>,
+    ) -> Self {
         let programs = programs.iter().map(|program| Counted {
             name: program.name.clone(),
             verified_instructions: program.verified_instructions,
@@ -77,6 +87,7 @@ impl Report {
             endpoints,
             verified_instructions: sum(false),
             shared_verified_instructions: sum(true),
+            kernel_bytes,
             programs,
             times,
             stages,
@@ -94,8 +105,9 @@ impl Report {
             listed.join(", ")
         };
         format!(
-            "stages of an attach, p50: {}\nverified instructions per endpoint: {} ({})\nonce for all endpoints of a template: {} ({})\n",
+            "stages of an attach, p50: {}\nkernel memory per endpoint: {:.1} KiB\nverified instructions per endpoint: {} ({})\nonce for all endpoints of a template: {} ({})\n",
             stages.join(", "),
+            as_kib(self.kernel_bytes),
             self.verified_instructions,
             programs(false),
             self.shared_verified_instructions,
@@ -105,6 +117,32 @@ impl Report {
 }
 
 pub(super) fn run(node: &Node, count: u16, screen: &Screen) -> Result<(), Failure> {
+    let report = on_devices(node, count)?;
+    if matches!(screen.format(), Format::Json | Format::Yaml) {
+        return screen.value(&report);
+    }
+    show(&report.times, screen)?;
+    screen.data(&report.text())
+}
+
+/// What the whole table takes of it.
+pub(super) fn figures(node: &Node, count: u16) -> Result<Vec<Figure>, Failure> {
+    let report = on_devices(node, count)?;
+    let mut figures: Vec<_> = report.times.iter().map(|row| row.figure("load")).collect();
+    figures.push(Figure::count(
+        "load",
+        "verified instructions of an endpoint",
+        report.verified_instructions,
+    ));
+    figures.push(Figure::bytes(
+        "load",
+        "kernel memory of an endpoint",
+        report.kernel_bytes,
+    ));
+    Ok(figures)
+}
+
+fn on_devices(node: &Node, count: u16) -> Result<Report, Failure> {
     let scratch = Scratch::with_pins(&node.settings)?;
     let settings = &scratch.settings;
     let builder = Builder::open(settings.clone(), node.search())?;
@@ -120,12 +158,7 @@ pub(super) fn run(node: &Node, count: u16, screen: &Screen) -> Result<(), Failur
             ..endpoint(number, &settings.endpoint.options)?
         });
     }
-    let report = measure(&Endpoints::new(&builder, &store), &samples, count)?;
-    if matches!(screen.format(), Format::Json | Format::Yaml) {
-        return screen.value(&report);
-    }
-    show(&report.times, screen)?;
-    screen.data(&report.text())
+    measure(&Endpoints::new(&builder, &store), &samples, count)
 }
 
 fn measure(endpoints: &Endpoints<'_>, samples: &[Endpoint], count: u16) -> Result<Report, Failure> {
@@ -134,7 +167,7 @@ fn measure(endpoints: &Endpoints<'_>, samples: &[Endpoint], count: u16) -> Resul
     };
     let progress = bar(rest.len() * 3);
     let mut shared = Measured::default();
-    shared.timed(|timeline| Ok(endpoints.attach(first, timeline)?))?;
+    let others = shared.timed(|timeline| Ok(endpoints.attach(first, timeline)?))?;
     let (mut attaches, mut regenerates) = (Measured::default(), Measured::default());
     let (mut programs, mut retired, mut deletes) = (Vec::new(), Vec::new(), Vec::new());
     let start = Instant::now();
@@ -145,6 +178,7 @@ fn measure(endpoints: &Endpoints<'_>, samples: &[Endpoint], count: u16) -> Resul
         progress.inc(1);
     }
     let all = start.elapsed();
+    let kernel_bytes = memory::of_endpoint(&programs, &others.programs)?;
     for sample in rest {
         let made = regenerates.timed(|timeline| Ok(endpoints.regenerate(sample.id, timeline)?))?;
         retired.push(made.retired);
@@ -170,7 +204,7 @@ fn measure(endpoints: &Endpoints<'_>, samples: &[Endpoint], count: u16) -> Resul
         Row::of("wait until nothing runs the old, once for all", vec![grace]),
         Row::of("delete", deletes),
     ]);
-    Ok(Report::new(count, &programs, times, stages))
+    Ok(Report::new(count, &programs, kernel_bytes, times, stages))
 }
 
 /// Times of the same thing done again and again.

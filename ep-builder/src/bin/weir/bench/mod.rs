@@ -3,10 +3,13 @@
 //! Whatever is measured has folders, pins and devices of its own ([`scratch`], [`devices`]): the endpoints
 //! of the node are neither seen nor touched.
 
+mod all;
 mod cni;
 mod datapath;
 mod devices;
+mod figures;
 mod load;
+mod memory;
 mod packets;
 mod pair;
 mod policy;
@@ -26,5 +29,6 @@ pub(crate) fn run(command: &Bench, node: &Node, screen: &Screen) -> Result<(), F
         Bench::Datapath { rounds } => datapath::run(node, *rounds, screen),
         Bench::Policy(asked) => policy::run(node, asked, screen),
         Bench::Cni(asked) => cni::run(node, asked, screen),
+        Bench::All(asked) => all::run(node, asked, screen),
     }
 }

@@ -14,6 +14,7 @@ use ep_builder::timeline::Timeline;
 use serde::Serialize;
 
 use super::devices::Devices;
+use super::figures::Figure;
 use super::scratch::{Scratch, endpoint};
 use super::times::{Row, at, show, sorted};
 use crate::cli::BenchPolicy;
@@ -52,6 +53,27 @@ struct Half<'a> {
 }
 
 pub(super) fn run(node: &Node, asked: &BenchPolicy, screen: &Screen) -> Result<(), Failure> {
+    measure(node, asked)?.show(screen)
+}
+
+/// What the whole table takes of it.
+pub(super) fn figures(node: &Node, asked: &BenchPolicy) -> Result<Vec<Figure>, Failure> {
+    let report = measure(node, asked)?;
+    let mut figures: Vec<_> = report
+        .times
+        .iter()
+        .map(|row| row.figure("policy"))
+        .collect();
+    let ratio = Figure::ratio(
+        "policy",
+        "attach, all policies, to no policy",
+        report.attach_ratio,
+    );
+    figures.push(ratio.with_target(Some(report.target_ratio)));
+    Ok(figures)
+}
+
+fn measure(node: &Node, asked: &BenchPolicy) -> Result<Report, Failure> {
     let mut settings = node.settings.clone();
     settings.endpoint.ct_tcp = CONNECTIONS;
     settings.endpoint.ct_any = CONNECTIONS;
@@ -86,7 +108,7 @@ pub(super) fn run(node: &Node, asked: &BenchPolicy, screen: &Screen) -> Result<(
         tick();
     }
     progress.finish_and_clear();
-    let report = Report {
+    Ok(Report {
         endpoints: asked.endpoints,
         policies: asked.policies,
         entries: applied.entries,
@@ -98,8 +120,7 @@ pub(super) fn run(node: &Node, asked: &BenchPolicy, screen: &Screen) -> Result<(
             Row::of("attach, no policy", alone),
             Row::of("attach, all policies", beside),
         ],
-    };
-    report.show(screen)
+    })
 }
 
 /// What it took to put policies in force.

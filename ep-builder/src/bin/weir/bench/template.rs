@@ -10,6 +10,7 @@ use ep_builder::state::{EndpointRecord, PolicyState, Store};
 use ep_builder::timeline::Timeline;
 use ep_builder::unit::Unit;
 
+use super::figures::Figure;
 use super::scratch::{Scratch, endpoint};
 use super::times::{Row, show};
 use crate::failure::Failure;
@@ -18,10 +19,22 @@ use crate::screen::Screen;
 
 /// The size of a grown-up datapath's object, for the patch.
 const LARGE: usize = 200 << 10;
+/// Of the processor, for a cold compile.
+const COLD: Duration = Duration::from_millis(1_500);
 /// What a cold compile is measured with: each costs what clang costs.
 const COLD_ROUNDS: u32 = 5;
 
 pub(super) fn run(node: &Node, rounds: u32, screen: &Screen) -> Result<(), Failure> {
+    show(&measure(node, rounds)?, screen)
+}
+
+/// The middle times, for the whole table.
+pub(super) fn figures(node: &Node, rounds: u32) -> Result<Vec<Figure>, Failure> {
+    let rows = measure(node, rounds)?;
+    Ok(rows.iter().map(|row| row.figure("template")).collect())
+}
+
+fn measure(node: &Node, rounds: u32) -> Result<Vec<Row>, Failure> {
     let mut scratch = Scratch::new(&node.settings)?;
     // A bundle would serve what is to be compiled.
     scratch.settings.paths.bundle_dir = scratch.folder().join("no-bundle");
@@ -36,9 +49,9 @@ pub(super) fn run(node: &Node, rounds: u32, screen: &Screen) -> Result<(), Failu
     bytes.resize(bytes.len().max(LARGE), 0);
     let large =
         Template::read(Unit::Lxc, bytes).map_err(|error| Failure::Input(error.to_string()))?;
-    let rows = [
+    Ok(vec![
         Row::of("cold compile, wall clock", cold_wall),
-        Row::of("cold compile, processor time", cold_cpu),
+        Row::of("cold compile, processor time", cold_cpu).with_target(COLD),
         Row::of(
             &format!("patch of {} bytes", small.bytes().len()),
             bench.patch(rounds, &small),
@@ -51,8 +64,7 @@ pub(super) fn run(node: &Node, rounds: u32, screen: &Screen) -> Result<(), Failu
             "cache hit: sources, key, verify, patch, header, state",
             bench.hit(rounds)?,
         ),
-    ];
-    show(&rows, screen)
+    ])
 }
 
 struct Bench<'a> {

@@ -6,6 +6,7 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 use serde::Serialize;
 
+use super::figures::{Figure, Unit};
 use crate::failure::Failure;
 use crate::progress::readable;
 use crate::screen::{Columns, Screen};
@@ -42,6 +43,17 @@ impl Row {
         Self {
             target_us: Some(target.as_secs_f64() * 1e6),
             ..self
+        }
+    }
+
+    /// The middle one, as a figure of the whole table.
+    pub(super) fn figure(&self, part: &str) -> Figure {
+        Figure {
+            part: part.to_owned(),
+            what: self.what.trim().to_owned(),
+            value: self.p50_us,
+            unit: Unit::Microseconds,
+            target: self.target_us,
         }
     }
 

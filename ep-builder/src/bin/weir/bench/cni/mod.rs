@@ -22,6 +22,7 @@ use toml::{Table, Value};
 use self::call::{Plugin, Verb};
 use self::contender::{CROWD, Contender, joined};
 use self::report::{Report, Results};
+use super::figures::Figure;
 use super::scratch::Scratch;
 use crate::cli::BenchCni;
 use crate::failure::Failure;
@@ -38,6 +39,15 @@ const PACKAGE: &str = "containernetworking-plugins";
 const LOG: &str = "log";
 
 pub(super) fn run(node: &Node, asked: &BenchCni, screen: &Screen) -> Result<(), Failure> {
+    measure(node, asked)?.show(screen)
+}
+
+/// What the whole table takes of it.
+pub(super) fn figures(node: &Node, asked: &BenchCni) -> Result<Vec<Figure>, Failure> {
+    Ok(measure(node, asked)?.figures())
+}
+
+fn measure(node: &Node, asked: &BenchCni) -> Result<Report, Failure> {
     let weir = find_programs(asked)?;
     // From here on the signals that end a process are asked for between two turns: no call is cut short, and
     // folders and pins go.
@@ -64,7 +74,7 @@ pub(super) fn run(node: &Node, asked: &BenchCni, screen: &Screen) -> Result<(), 
     };
     race.run()?;
     let waterfall = waterfall::read(&folder.join(LOG), &race.results.alone)?;
-    Report::new(asked, &race.results, waterfall).show(screen)
+    Ok(Report::new(asked, &race.results, waterfall))
 }
 
 /// Our plugin. Looks for the others as well, before anything is made.
@@ -78,6 +88,11 @@ fn find_programs(asked: &BenchCni) -> Result<PathBuf, Failure> {
             )));
         }
     }
+    plugin(asked)
+}
+
+/// The plugin that is measured.
+pub(super) fn plugin(asked: &BenchCni) -> Result<PathBuf, Failure> {
     let plugin = asked.plugin.clone().map_or_else(beside_us, Ok)?;
     if !plugin.is_file() {
         return Err(Failure::NotFound(format!(

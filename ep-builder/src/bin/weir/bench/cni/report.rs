@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::call::Verb;
 use super::waterfall::Waterfall;
 use super::{Alone, Batches, NAMES, Turn};
+use crate::bench::figures::{Figure, Unit};
 use crate::bench::times::{at, sorted};
 use crate::cli::BenchCni;
 use crate::failure::Failure;
@@ -208,6 +209,28 @@ impl Report {
             rows,
             waterfall,
         }
+    }
+
+    /// For each situation our time, and its ratio to that of `ptp`.
+    pub(super) fn figures(&self) -> Vec<Figure> {
+        let figures = self.rows.iter().flat_map(|row| {
+            let of = if row.together { "all of them" } else { "each" };
+            let what = format!(
+                "{}, {of}, {} at once, {} pods",
+                row.what, row.at_once, row.pods
+            );
+            let time = Figure {
+                part: "cni".to_owned(),
+                what: what.clone(),
+                value: row.weir.p50,
+                unit: Unit::Microseconds,
+                target: None,
+            };
+            let to_ptp = Figure::ratio("cni", &format!("{what}, to ptp"), row.to_ptp);
+            let to_bridge = Figure::ratio("cni", &format!("{what}, to bridge"), row.to_bridge);
+            [time, to_ptp.with_target(Some(row.target_to_ptp)), to_bridge]
+        });
+        figures.collect()
     }
 
     pub(super) fn show(&self, screen: &Screen) -> Result<(), Failure> {
