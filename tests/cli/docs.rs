@@ -24,12 +24,15 @@ fn pages() -> Vec<PathBuf> {
         "ARCHITECTURE.md",
         "CONTRIBUTING.md",
         "CHANGELOG.md",
+        "SPECIFICATION.md",
     ];
     pages.extend(top.map(repository));
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() {
+            if path == repository("docs/reference") {
+                // Written from the command line itself, with brackets around what may be left out.
+            } else if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|ending| ending == "md") {
                 pages.push(path);
@@ -61,7 +64,8 @@ fn shown(text: &str) -> Vec<String> {
 /// `weir map list|get` is two commands.
 fn spelled_out(command: &str) -> Vec<Vec<String>> {
     let mut all = vec![Vec::new()];
-    for word in command.split_whitespace().skip(1) {
+    let words = command.split_whitespace().skip(1);
+    for word in words.take_while(|word| !is_of_the_shell(word)) {
         let choices: Vec<_> = word.split('|').collect();
         all = all
             .iter()
@@ -75,7 +79,15 @@ fn spelled_out(command: &str) -> Vec<Vec<String>> {
     all
 }
 
+/// What follows is not the command's: where its output goes, or another command.
+fn is_of_the_shell(word: &str) -> bool {
+    let after_a_number = word.trim_start_matches(|c: char| c.is_ascii_digit());
+    after_a_number.starts_with('>') || ["&", "&&", "|", "||", ";"].contains(&word)
+}
+
 fn filled_in(word: &str) -> String {
+    // Variables of the page are endpoints.
+    let word = if word.starts_with('$') { "ID" } else { word };
     let known = PLACEHOLDERS.iter().find(|(name, _)| *name == word);
     known.map_or(word, |(_, value)| value).to_owned()
 }
@@ -121,5 +133,9 @@ fn commands_are_found_and_spelled_out() {
     assert_eq!(
         spelled_out(&found[2]),
         [["bpf", "ct", "get", "1"], ["bpf", "policy", "get", "1"]]
+    );
+    assert_eq!(
+        spelled_out("weir monitor --count 1 2>&1 >file &"),
+        [["monitor", "--count", "1"]]
     );
 }
