@@ -67,7 +67,7 @@ fn a_missing_map_is_said_with_what_makes_it() {
 fn a_wrong_argument_is_2() {
     let node = Node::new();
     for arguments in [
-        &["policy", "get", "0"][..],
+        &["policy", "get", "nobody"][..],
         &["policy", "get", "65535"],
         &["ipcache", "get", "10.0.0.1/8"],
         &["endpoint", "get", "eth0"],

@@ -46,7 +46,7 @@ fn the_demo_shows_what_it_says() {
         ("equivalent  yes", 1),
         ("(bundle)", 1),
         ("\"sandbox\":\"/run/netns/database\"", 1),
-        ("demo/web", 3),
+        ("  demo/web  identity 256", 2),
         ("2 received", 5),
         ("web reaches database at", 2),
         ("web does not reach database at", 2),

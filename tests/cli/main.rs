@@ -23,7 +23,11 @@ mod endpoint;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]
+mod install;
+#[cfg(test)]
 mod map;
+#[cfg(test)]
+mod metrics;
 #[cfg(test)]
 mod monitor;
 #[cfg(test)]
@@ -31,4 +35,8 @@ mod policy;
 #[cfg(test)]
 mod races;
 #[cfg(test)]
+mod status;
+#[cfg(test)]
 mod template;
+#[cfg(test)]
+mod top;

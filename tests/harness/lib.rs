@@ -12,12 +12,14 @@
 )]
 
 pub mod binaries;
+pub mod exposition;
 pub mod need;
 pub mod node;
 pub mod noise;
 pub mod plugin;
 pub mod pods;
 pub mod process;
+pub mod release;
 pub mod residue;
 pub mod sources;
 pub mod trace;

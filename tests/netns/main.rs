@@ -15,15 +15,27 @@ mod faults;
 #[cfg(test)]
 mod filters;
 #[cfg(test)]
+mod install;
+#[cfg(test)]
 mod lifecycle;
+#[cfg(test)]
+mod metrics;
+#[cfg(test)]
+mod monitor;
 #[cfg(test)]
 mod node;
 #[cfg(test)]
 mod own_part;
 #[cfg(test)]
+mod own_part_killed;
+#[cfg(test)]
+mod own_part_policy;
+#[cfg(test)]
 mod pod;
 #[cfg(test)]
 mod policy;
+#[cfg(test)]
+mod policy_confirm;
 #[cfg(test)]
 mod policy_identity;
 #[cfg(test)]

@@ -7,6 +7,9 @@ use crate::lex::{Language, code, words};
 const UNSAFE: &[&str] = &[
     "cni/src/heap.rs",
     "cni/src/ipam/delegate/exec.rs",
+    "ep-builder/src/bin/weir/health/ping.rs",
+    "ep-builder/src/bin/weir/metrics/privileges.rs",
+    "ep-builder/src/bin/weir/top/terminal.rs",
     "ep-builder/src/bpf/batch.rs",
     "ep-builder/src/bpf/btf.rs",
     "ep-builder/src/bpf/detached.rs",
@@ -16,11 +19,15 @@ const UNSAFE: &[&str] = &[
     "ep-builder/src/bpf/map.rs",
     "ep-builder/src/bpf/object.rs",
     "ep-builder/src/bpf/program.rs",
+    "ep-builder/src/bpf/ring.rs",
+    "ep-builder/src/bpf/stats.rs",
     "ep-builder/src/bpf/sys.rs",
     "ep-builder/src/bpf/test_run.rs",
     "ep-builder/src/compile/sandbox.rs",
+    "ep-builder/src/install/machine.rs",
     "ep-builder/src/sock/cookie.rs",
     "tests/harness/trace/mod.rs",
+    "tests/node/tunnel.rs",
     "tests/policy/socket.rs",
 ];
 
@@ -28,6 +35,7 @@ const UNSAFE: &[&str] = &[
 const SPAWNING: &[&str] = &[
     "cni/src/ipam/delegate/exec.rs",
     "ep-builder/src/bin/weir/bench/cni/call.rs",
+    "ep-builder/src/bin/weir/health/plugin.rs",
     "ep-builder/src/compile/sandbox.rs",
 ];
 

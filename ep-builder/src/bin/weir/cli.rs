@@ -1,13 +1,20 @@
 //! The command line.
 
+mod bench;
 mod bpf;
 mod explain;
+mod install;
+mod metrics;
+mod monitor;
 mod node;
 mod policy;
+mod reference;
+mod status;
+mod top;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use ep_builder::endpoint::EndpointId;
 use ep_builder::identity::LAST;
@@ -15,13 +22,20 @@ use ep_builder::lifecycle::LabelChange;
 
 use crate::endpoint::{Extent, Prove};
 use crate::screen::Format;
+pub(crate) use bench::{Bench, BenchAll, BenchCni, BenchPolicy};
 pub(crate) use bpf::{
     Bpf, BpfCt, BpfEndpoint, BpfIpcache, BpfMetrics, BpfNat, BpfPolicy, BpfPorts, RuleArguments,
     RuleDirection,
 };
 pub(crate) use explain::{Explain, PortProtocol};
-pub(crate) use node::NodePart;
-pub(crate) use policy::{BenchPolicy, Ip, Policy, Verify};
+pub(crate) use install::{Install, Uninstall, Where};
+pub(crate) use metrics::Metrics;
+pub(crate) use monitor::{EventKind, LabelFilter, Limit, Monitor, Who};
+pub(crate) use node::{NodeInit, NodePart};
+pub(crate) use policy::{Ip, Policy, Verify};
+pub(crate) use reference::Reference;
+pub(crate) use status::Status;
+pub(crate) use top::{Sort, Top};
 
 /// Build, inspect and keep the eBPF datapaths of this node's pods.
 #[derive(Parser)]
@@ -77,8 +91,14 @@ pub(crate) enum Command {
     Bpf(Bpf),
     /// Show what the datapath reports, as it happens
     Monitor(Monitor),
+    /// Show which endpoints or programs have how much to do, live in a terminal
+    Top(Top),
+    /// Print the numbers of this node for Prometheus, or answer its questions
+    Metrics(Metrics),
     /// Say what would become of a packet, and which rule decides
     Explain(Explain),
+    /// Say in one screen whether this node is fine; exit code 1 if it is not
+    Status(Status),
     /// Look for what is wrong with this node: what it is, why it matters, and what to do
     Doctor {
         /// Do what is safe: remove leftovers, and regenerate endpoints that somebody meddled with
@@ -94,6 +114,16 @@ pub(crate) enum Command {
     /// Measure this machine
     #[command(subcommand)]
     Bench(Bench),
+    /// Put a release onto this node, or into an image, and tell runtimes of it
+    Install(Install),
+    /// Take away what was installed, and all that weir made on this node
+    Uninstall(Uninstall),
+    /// Do nothing until a signal comes: what is left of a pod that installed weir
+    #[command(hide = true)]
+    Pause,
+    /// Write reference, pages of the manual and completions to a folder
+    #[command(subcommand, hide = true)]
+    Reference(Reference),
     /// Print the version
     Version,
     /// Print a completion script
@@ -134,9 +164,12 @@ pub(crate) enum Template {
 
 #[derive(Args)]
 pub(crate) struct TemplateBuild {
-    /// Every option switched from the configuration, and every two options together
+    /// Every option switched from the configuration, and every two options together in one shape at least
     #[arg(long)]
     pub(crate) all: bool,
+    /// And every shape that differs from the configuration in N settings at most: what a package carries
+    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "all", value_parser = clap::value_parser!(u8).range(..=3))]
+    pub(crate) changes: u8,
     /// Write a bundle for nodes without clang to this folder, in place of the node's cache
     #[arg(long, value_name = "DIR")]
     pub(crate) bundle: Option<PathBuf>,
@@ -249,52 +282,6 @@ pub(crate) enum Identity {
 }
 
 #[derive(Subcommand)]
-pub(crate) enum Bench {
-    /// The template compiler: patch, cache hit, cold compile
-    Template {
-        /// How often to measure what is fast
-        #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(10..=100_000))]
-        rounds: u32,
-    },
-    /// The loader: attach, regenerate and delete, on veth pairs that are made for it; needs root
-    Load {
-        /// How many endpoints
-        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1_000))]
-        endpoints: u16,
-    },
-    /// The programs: nanoseconds for a packet, as a ratio to an empty program; needs root
-    Datapath {
-        /// How often to measure each
-        #[arg(long, default_value_t = 301, value_parser = clap::value_parser!(u32).range(3..=10_000))]
-        rounds: u32,
-    },
-    /// Policy: putting a thousand in force, and an endpoint that comes then; needs root
-    Policy(BenchPolicy),
-    /// The plugin: ADD and DEL beside those of `ptp` and `bridge` with `host-local`; needs root
-    Cni(BenchCni),
-}
-
-#[derive(Args, Default)]
-pub(crate) struct BenchCni {
-    /// How many rounds; many calls at once are in every fourth, or every sixteenth
-    #[arg(long, default_value_t = 96, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub(crate) rounds: u32,
-    /// How many calls at once
-    #[arg(long, value_delimiter = ',', default_values_t = [1, 8, 64],
-          value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub(crate) at_once: Vec<u16>,
-    /// How many pods are there in the second half; in the first there are none
-    #[arg(long, default_value_t = 250, value_parser = clap::value_parser!(u16).range(0..=2_000))]
-    pub(crate) pods: u16,
-    /// The plugin; without it the weir-cni beside this program
-    #[arg(long, value_name = "PATH")]
-    pub(crate) plugin: Option<PathBuf>,
-    /// The folder of the reference plugins
-    #[arg(long, value_name = "FOLDER", default_value = "/usr/lib/cni")]
-    pub(crate) reference: PathBuf,
-}
-
-#[derive(Subcommand)]
 pub(crate) enum Map {
     /// List the maps: type, sizes, how full each is
     List,
@@ -303,36 +290,4 @@ pub(crate) enum Map {
         /// Its name, with or without the prefix
         name: String,
     },
-}
-
-#[derive(Args)]
-pub(crate) struct Monitor {
-    /// Only events of this kind; may be given several times
-    #[arg(long = "type", value_enum, value_name = "TYPE")]
-    pub(crate) kinds: Vec<EventKind>,
-    /// Only packets that this endpoint sends
-    #[arg(long, value_name = "ID", value_parser = EndpointId::parse)]
-    pub(crate) from: Option<EndpointId>,
-    /// Only packets that this endpoint gets
-    #[arg(long, value_name = "ID", value_parser = EndpointId::parse)]
-    pub(crate) to: Option<EndpointId>,
-    /// End after this many events
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) count: Option<u64>,
-    /// Begin with the events that were waiting for a monitor, which may be old
-    #[arg(long)]
-    pub(crate) backlog: bool,
-}
-
-/// A kind of event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum EventKind {
-    /// A packet was dropped
-    Drop,
-    /// A packet was seen on its way
-    Trace,
-    /// The policy judged
-    Verdict,
-    /// A message to developers
-    Debug,
 }

@@ -9,6 +9,7 @@ use ep_builder::compile::CompileError;
 use ep_builder::error::{Error, chain};
 use ep_builder::explain::ExplainError;
 use ep_builder::identity::IdentityError;
+use ep_builder::install::InstallError;
 use ep_builder::lifecycle::LifecycleError;
 use ep_builder::load::LoadError;
 use ep_builder::lock::LockError;
@@ -21,6 +22,7 @@ use ep_builder::sock::SockError;
 use ep_builder::state::StateError;
 use ep_builder::whole_file::FileError;
 
+use crate::health::HealthError;
 use crate::screen::talk;
 
 /// A failure of the command line. 2 is clap's, for a wrong command line.
@@ -50,12 +52,20 @@ pub(crate) enum Failure {
     /// A document that could not be taken out of its file.
     #[error(transparent)]
     Cut(#[from] CutError),
-    /// Another process reads the events.
-    #[error("cannot read the events, which have one reader at a time")]
+    /// The lock of those who read the events.
+    #[error("cannot find out who else reads the events")]
     Monitored(#[source] LockError),
     /// The signals that end a command.
     #[error("cannot wait for signals")]
     Signals(#[source] io::Error),
+    /// A call of the system.
+    #[error("{what}")]
+    System {
+        /// What was attempted on what.
+        what: String,
+        /// The cause.
+        source: io::Error,
+    },
     /// The kernel refused an endpoint's programs, or its device is not there.
     #[error(transparent)]
     Load(#[from] LoadError),
@@ -65,6 +75,12 @@ pub(crate) enum Failure {
     /// The node's own part.
     #[error(transparent)]
     Node(Box<NodeError>),
+    /// The health endpoint.
+    #[error(transparent)]
+    Health(Box<HealthError>),
+    /// What is installed.
+    #[error(transparent)]
+    Install(#[from] InstallError),
     /// A packet that could not be explained.
     #[error(transparent)]
     Explain(#[from] ExplainError),
@@ -123,6 +139,12 @@ impl From<LifecycleError> for Failure {
     }
 }
 
+impl From<HealthError> for Failure {
+    fn from(error: HealthError) -> Self {
+        Self::Health(Box::new(error))
+    }
+}
+
 impl From<NodeError> for Failure {
     fn from(error: NodeError) -> Self {
         match error {
@@ -131,6 +153,7 @@ impl From<NodeError> for Failure {
             NodeError::Maps(error) => error.into(),
             NodeError::State(error) => error.into(),
             NodeError::Sockets(error) => error.into(),
+            NodeError::Policy(error) => (*error).into(),
             other => Self::Node(Box::new(other)),
         }
     }
@@ -157,6 +180,7 @@ impl From<StoreError> for Failure {
 fn policy_code(error: &EnforceError) -> u8 {
     match error {
         error if error.is_busy() => 6,
+        EnforceError::NothingToConfirm => 4,
         EnforceError::Store(_) | EnforceError::InForce(_) => 7,
         EnforceError::Compile(_)
         | EnforceError::NoRoom { .. }
@@ -206,22 +230,29 @@ impl Failure {
             Self::Policy(error) => policy_code(error),
             Self::Build(error) => build_code(error),
             Self::Node(error) => node_code(error),
-            Self::Monitored(LockError::Busy { .. })
+            Self::Health(error) => error.code(),
+            Self::Install(InstallError::Busy(_))
+            | Self::Monitored(LockError::Busy { .. })
             | Self::Identity(IdentityError::Locked { .. })
             | Self::State(StateError::Locked {
                 source: LockError::Busy { .. },
                 ..
             }) => 6,
             Self::State(_) | Self::Identity(_) => 7,
-            Self::Load(_) | Self::Sockets(_) | Self::Explain(ExplainError::Load { .. }) => 8,
+            Self::Install(InstallError::Mount { .. })
+            | Self::Load(_)
+            | Self::Sockets(_)
+            | Self::Explain(ExplainError::Load { .. }) => 8,
             Self::Explain(error) if error.is_missing() => 4,
             Self::Prove(error) if matches!(**error, ProveError::Replacement { .. }) => 8,
             Self::Input(_)
+            | Self::Install(_)
             | Self::Prove(_)
             | Self::Explain(_)
             | Self::Maps(_)
             | Self::Monitored(_)
             | Self::Signals(_)
+            | Self::System { .. }
             | Self::File(_)
             | Self::Cut(_)
             | Self::Some { .. }
@@ -242,6 +273,8 @@ impl Failure {
             Self::Load(error) => error.advice(),
             Self::Sockets(error) => error.advice(),
             Self::Node(error) => error.advice(),
+            Self::Health(error) => error.advice(),
+            Self::Install(error) => error.advice(),
             Self::Explain(error) => error.advice(),
             Self::Prove(error) => error.advice(),
             _ => None,

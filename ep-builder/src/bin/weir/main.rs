@@ -5,19 +5,28 @@ mod bpf;
 mod cli;
 mod doctor;
 mod endpoint;
+mod exit_codes;
 mod explain;
 mod failure;
 mod gc;
+mod health;
 mod identity;
+mod install;
 mod ip;
 mod map;
+mod metrics;
 mod monitor;
 mod node;
 mod node_part;
+mod pause;
 mod policy;
 mod progress;
+mod reference;
 mod screen;
+mod status;
 mod template;
+mod top;
+mod uninstall;
 
 use std::process::ExitCode;
 
@@ -54,11 +63,18 @@ fn run(cli: &Cli, screen: &Screen) -> Result<ExitCode, Failure> {
         Command::Ip(command) => ip::run(command, &node()?, screen)?,
         Command::Map(command) => map::run(command, &node()?, screen)?,
         Command::Bpf(command) => bpf::run(command, &node()?, screen)?,
+        Command::Top(arguments) => top::run(arguments, &node()?, screen)?,
+        Command::Metrics(arguments) => metrics::run(arguments, node, screen)?,
         Command::Monitor(arguments) => monitor::run(arguments, &node()?, screen)?,
         Command::Explain(arguments) => explain::run(arguments, &node()?, screen)?,
+        Command::Status(arguments) => return status::run(arguments, &node()?, screen),
         Command::Doctor { fix } => return doctor::run(&node()?, *fix, screen),
         Command::Gc { dry_run } => gc::run(&node()?, *dry_run, screen)?,
+        Command::Reference(command) => reference::run(command, &node()?)?,
         Command::Bench(command) => bench::run(command, &node()?, screen)?,
+        Command::Pause => pause::run()?,
+        Command::Install(arguments) => install::run(arguments, node, screen)?,
+        Command::Uninstall(arguments) => uninstall::run(arguments, node, screen)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use clap::{Args, Subcommand, ValueEnum};
 use ep_builder::endpoint::EndpointId;
 use ep_builder::maps::{Ports, Prefix, Traffic};
+use ep_builder::policy::Holder;
 
 #[derive(Subcommand)]
 pub(crate) enum Bpf {
@@ -33,13 +34,13 @@ pub(crate) enum Bpf {
 
 #[derive(Subcommand)]
 pub(crate) enum BpfPolicy {
-    /// List the rules of all endpoints
+    /// List the rules of all endpoints, and of the node
     List,
-    /// List the rules of one endpoint
+    /// List the rules of one endpoint, or of the node
     Get {
-        /// The endpoint's id
-        #[arg(value_parser = EndpointId::parse)]
-        id: EndpointId,
+        /// The endpoint's id, or `node`
+        #[arg(value_parser = Holder::parse)]
+        id: Holder,
     },
     /// Set a rule of an endpoint by hand; connections that it judges otherwise feel it at their next packet
     Set {
