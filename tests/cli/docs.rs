@@ -7,13 +7,17 @@ use weir_tests::node::repository;
 use weir_tests::{binaries, process};
 
 /// Words that stand for something of the reader's.
-const PLACEHOLDERS: [(&str, &str); 6] = [
+const PLACEHOLDERS: [(&str, &str); 10] = [
     ("ID", "1"),
     ("N", "1"),
     ("KEY", "x"),
     ("DIR", "x"),
     ("FILE", "x"),
     ("NAME", "x"),
+    ("FILE...", "x"),
+    ("POD", "shop/web"),
+    ("POD:PORT", "shop/web:80"),
+    ("SHELL", "bash"),
 ];
 
 fn pages() -> Vec<PathBuf> {
@@ -47,7 +51,10 @@ fn shown(text: &str) -> Vec<String> {
     let mut commands = Vec::new();
     for (index, part) in text.split("```").enumerate() {
         let is_block = index % 2 == 1;
-        let texts: Vec<&str> = if is_block {
+        let is_output = is_block && part.starts_with("output");
+        let texts: Vec<&str> = if is_output {
+            Vec::new()
+        } else if is_block {
             part.lines().skip(1).collect()
         } else {
             part.split('`').skip(1).step_by(2).collect()
@@ -87,7 +94,11 @@ fn is_of_the_shell(word: &str) -> bool {
 
 fn filled_in(word: &str) -> String {
     // Variables of the page are endpoints.
-    let word = if word.starts_with('$') { "ID" } else { word };
+    let word = if word.trim_start_matches('"').starts_with('$') {
+        "ID"
+    } else {
+        word
+    };
     let known = PLACEHOLDERS.iter().find(|(name, _)| *name == word);
     known.map_or(word, |(_, value)| value).to_owned()
 }

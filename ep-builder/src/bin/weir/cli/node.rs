@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 /// What is said of the node when it is set up.
 #[derive(Args)]
 pub(crate) struct NodeInit {
-    /// Whether there is to be a health endpoint, a pod that answers ping; without it `health` of [node] in weir.toml
+    /// Whether there is to be a health endpoint, a pod that answers ping; without it `health` of `[node]` in weir.toml
     /// says so, or what was said here before
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     pub(crate) health: Option<bool>,
