@@ -71,6 +71,9 @@ int from_netdev(struct __sk_buff *ctx)
 
 	if (!host_is_for_us(ctx))
 		return TC_ACT_OK;
+	verdict = host_check_tags(ctx);
+	if (verdict)
+		return host_end(ctx, verdict, &flow, DIRECTION_INGRESS);
 	if (CONFIG_ENABLE_IPV4 && ctx->protocol == BE16(ETH_P_IP))
 		verdict = netdev_ingress(ctx, &flow, FAMILY_IPV4);
 	else if (CONFIG_ENABLE_IPV6 && ctx->protocol == BE16(ETH_P_IPV6))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * weir_host, by which the node's stack sends what its routes have for pods; and how each of the node's programs ends.
- * Reads: ENDPOINTS_MAP. Drops: 134, 141, 150.
+ * Reads: ENDPOINTS_MAP. Drops: 134, 139, 141, 150.
  */
 #pragma once
 
@@ -13,10 +13,23 @@
 /* As SCRATCH_SLOT: the identity on our side of what is dropped. */
 #define SCRATCH_OWN_IDENTITY 4
 
+/* The number in a tag; that of VLAN 0 is a priority alone, which the kernel takes off to go on at this device. */
+#define VLAN_NUMBER 0x0fff
+
 /* Not a frame for somebody else on the link, nor one of a VLAN, which its own device will get. */
 static __always_inline int host_is_for_us(const struct __sk_buff *ctx)
 {
-	return ctx->pkt_type != PACKET_OTHERHOST && !ctx->vlan_present;
+	return ctx->pkt_type != PACKET_OTHERHOST &&
+	       !(ctx->vlan_present && ctx->vlan_tci & VLAN_NUMBER);
+}
+
+/* Behind a tag of VLAN 0 another: the kernel takes both off, and no program would see what is inside. A drop, or 0. */
+static __always_inline int host_check_tags(const struct __sk_buff *ctx)
+{
+	if (ctx->vlan_present &&
+	    (ctx->protocol == BE16(ETH_P_8021Q) || ctx->protocol == BE16(ETH_P_8021AD)))
+		return DROP_HERE(DROP_UNKNOWN_L3);
+	return 0;
 }
 
 /* Whether an address is a group's, or one of the link. */

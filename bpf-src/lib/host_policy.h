@@ -47,12 +47,14 @@ static __always_inline int node_is_of_link(const struct flow *flow, __u32 family
 		icmp6_is_listener(__builtin_bswap16(flow->dport)));
 }
 
-/* Whether an address is a group's. */
+/* Whether an address is a group's, or everybody's on the link: the stack takes the latter before it looks at a route. */
 static __always_inline int node_is_group(const struct nat_end *to, __u32 family)
 {
 	const __u8 *octets = (const void *)to->address;
 
-	return nat_is_ipv4(family) ? (octets[0] & 0xf0) == 0xe0 : octets[0] == 0xff;
+	if (!nat_is_ipv4(family))
+		return octets[0] == 0xff;
+	return (octets[0] & 0xf0) == 0xe0 || !to->address[0] || to->address[0] == BE32(0xffffffff);
 }
 
 /* Whether a packet from outside ends at the node. Its routes know addresses, too, that the map does not know yet. */
@@ -134,7 +136,8 @@ VERIFIED_ALONE int node_is_excused(struct __sk_buff *ctx, union nat_key *key, st
 	if (!key || !flow)
 		return 0;
 	view = node_view(key, family);
-	return bpf_map_lookup_elem(&NODE_OPEN_MAP, &open) || node_is_dhcp(&view, family) ||
+	return bpf_map_lookup_elem(&NODE_OPEN_MAP, &open) ||
+	       (question.direction == DIRECTION_INGRESS && node_is_dhcp(&view, family)) ||
 	       node_is_standing(ctx, key, flow, question.direction, family);
 }
 

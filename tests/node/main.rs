@@ -14,6 +14,8 @@ mod firewall;
 #[cfg(test)]
 mod flows;
 #[cfg(test)]
+mod frames;
+#[cfg(test)]
 mod health;
 #[cfg(test)]
 #[path = "../policy/icmp.rs"]

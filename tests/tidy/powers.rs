@@ -27,6 +27,7 @@ const UNSAFE: &[&str] = &[
     "ep-builder/src/install/machine.rs",
     "ep-builder/src/sock/cookie.rs",
     "tests/harness/trace/mod.rs",
+    "tests/node/frames.rs",
     "tests/node/tunnel.rs",
     "tests/policy/socket.rs",
 ];

@@ -89,7 +89,8 @@ impl Ring {
             return Turn::Nothing;
         }
         let place = self.place();
-        let header = self.producer.half_word(place).load(Ordering::Acquire);
+        let header = self.producer.half_word(place).load(Ordering::Relaxed);
+        fence(Ordering::Acquire);
         let length = usize::try_from(header & !(BUSY | DISCARDED)).unwrap_or(usize::MAX);
         let is_there = header & BUSY == 0 && length <= self.size - HEADER;
         let is_record = is_there && header & DISCARDED == 0;
@@ -141,8 +142,12 @@ impl Ring {
         self.consumer.word(0).load(Ordering::Acquire)
     }
 
+    /// How far the kernel has come. Of memory that is mapped for reading alone, atomic loads may be relaxed ones
+    /// only: here and wherever the kernel's side is read, a fence behind the load does what its order cannot.
     fn produced(&self) -> u64 {
-        self.producer.word(0).load(Ordering::Acquire)
+        let produced = self.producer.word(0).load(Ordering::Relaxed);
+        fence(Ordering::Acquire);
+        produced
     }
 
     /// Word by word, as the kernel may be writing there.
@@ -200,7 +205,7 @@ impl Mapping {
         let inside = offset.min(self.length - size_of::<u64>()) & !(align_of::<u64>() - 1);
         // SAFETY: the place is inside the mapping, which lives as long as `self`, and aligned as the mapping
         // begins at a page. The memory is shared with the kernel, which writes whole words; where it is mapped
-        // for reading, it is only loaded from.
+        // for reading, it is only loaded from, and relaxed, as atomics of Rust demand there.
         unsafe { AtomicU64::from_ptr(self.start.as_ptr().byte_add(inside).cast()) }
     }
 

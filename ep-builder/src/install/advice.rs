@@ -167,8 +167,9 @@ fn of_item(survey: &Survey, item: &Item) -> Option<String> {
     let shown = item.path.display();
     match fate(survey, item) {
         Fate::Kept if item.role == Role::Config => {
-            let kept = survey.kept_config.as_deref().unwrap_or_default();
-            let new = new_keys(&survey.shipped_config, kept);
+            // What a link leads to was not read.
+            let kept = survey.kept_config.as_deref();
+            let new = kept.map_or_else(Vec::new, |kept| new_keys(&survey.shipped_config, kept));
             let new = match new.as_slice() {
                 [] => String::new(),
                 keys => format!("; keys that are new: {}", keys.join(", ")),

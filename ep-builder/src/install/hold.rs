@@ -42,13 +42,17 @@ impl<'a> Hold<'a> {
     /// Lets others come. Where nothing is on record nothing stays: neither the record's folder, nor those above it that
     /// were made for it, now or by the `installed` one.
     pub fn release(self, installed: &[PathBuf]) -> Result<(), InstallError> {
+        let record = Path::new(RECORD);
+        let is_recorded = self.root.present(record)? != Present::Nothing;
+        if !is_recorded {
+            // What a killed write left of it, while nobody else can be at another one.
+            self.root.remove_file(record)?;
+        }
         // Who waits for a lock sees that its file is gone, and makes a new one.
         self.root.remove_file(Path::new(LOCK))?;
-        let record = Path::new(RECORD);
-        if self.root.present(record)? != Present::Nothing {
+        if is_recorded {
             return Ok(());
         }
-        self.root.remove_file(record)?;
         let made = |folder: &Path| self.made.iter().chain(installed).any(|it| it == folder);
         for folder in record.ancestors().skip(1) {
             if Some(folder) == record.parent() || made(folder) {

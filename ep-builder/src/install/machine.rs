@@ -91,7 +91,8 @@ fn now(paths: &Paths) -> Before {
     });
     Before {
         boot: boot(),
-        had_bpffs: check_bpffs(Path::new(BPFFS)).is_ok(),
+        // Where none is mounted for us, none is ours.
+        had_bpffs: !paths.bpffs_dir.starts_with(BPFFS) || check_bpffs(Path::new(BPFFS)).is_ok(),
         absent: below_bpffs(&absent, paths),
         settings: settings.collect(),
     }

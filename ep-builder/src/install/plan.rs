@@ -140,7 +140,9 @@ pub fn plan(survey: &Survey, force: bool) -> Result<Plan, InstallError> {
     for item in networks {
         let steps = changes.steps.len();
         changes.write(survey, item);
-        if changes.steps.len() > steps || is_unfinished(survey) {
+        // Behind a link is nothing that was written here.
+        let is_link = matches!(survey.present.get(&item.path), Some(Present::Link(_)));
+        if changes.steps.len() > steps || (is_unfinished(survey) && !is_link) {
             changes.steps.push(Step::Announce(item.path.clone()));
         }
     }
@@ -255,7 +257,10 @@ fn gone(survey: &Survey) -> Vec<PathBuf> {
         }
         _ => false,
     };
-    let gone = obsolete(survey).filter(|path| !swapped(path));
+    // A package that stands there now has put its own in their place.
+    let has_data = survey.items.iter().any(|item| item.role == Role::Data);
+    let is_handed_over = |path: &Path| !has_data && path.starts_with(&survey.places.data);
+    let gone = obsolete(survey).filter(|path| !swapped(path) && !is_handed_over(path));
     gone.filter(can_go).cloned().collect()
 }
 
@@ -356,3 +361,6 @@ fn below_data(survey: &Survey) -> impl Iterator<Item = PathBuf> {
     let new = below.filter(|it| !survey.folders.contains(*it));
     new.map(Path::to_owned)
 }
+
+#[cfg(test)]
+mod tests;

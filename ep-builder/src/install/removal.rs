@@ -74,7 +74,7 @@ pub fn removal(root: &Root, record: &Record, purge: bool) -> Result<Removal, Ins
     for path in record.files.keys() {
         present.insert(path, root.present(path)?);
     }
-    let network = record.network_path();
+    let (network, command) = (record.network_path(), record.places.command.join("weir"));
     let leaving = Record {
         stage: Stage::Leaving,
         ..record.clone()
@@ -104,7 +104,7 @@ pub fn removal(root: &Root, record: &Record, purge: bool) -> Result<Removal, Ins
         };
         if *path == network {
             removal.first.push(undo);
-        } else if path.parent() == Some(&record.places.command) {
+        } else if *path == command {
             // As long as it is there, it can be called to go on.
             last = Some(undo);
         } else if let (Undo::File(path), Some(folder)) = (&undo, of_data(path, data)) {

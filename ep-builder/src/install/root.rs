@@ -11,7 +11,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
-use nix::libc::{O_DIRECTORY, O_NOFOLLOW};
+use nix::libc::{EBUSY, EEXIST, ENOTEMPTY, EROFS, O_DIRECTORY, O_NOFOLLOW};
 
 use crate::digest::FileFacts;
 use crate::lock::{FileLock, LockError};
@@ -204,14 +204,14 @@ impl Root {
 
     /// Makes everything durable that was written to the file system of a folder.
     pub(super) fn sync_all(&self, path: &Path) -> Result<(), FileError> {
-        self.at("sync", path, |path| {
+        self.in_folder("sync", path, |path| {
             Ok(nix::unistd::syncfs(File::open(path)?)?)
         })
     }
 
     /// Makes the names in a folder durable.
     pub(super) fn sync(&self, path: &Path) -> Result<(), FileError> {
-        self.at("sync", path, |path| File::open(path)?.sync_all())
+        self.in_folder("sync", path, |path| File::open(path)?.sync_all())
     }
 
     /// Two paths at once.
@@ -281,10 +281,14 @@ impl Root {
         or_absent(gone).map(drop)
     }
 
-    /// Removes a folder, if there is nothing in it.
+    /// Removes a folder, if there is nothing in it. A mount point stays, and so does what nobody may write to.
     pub(super) fn remove_empty(&self, path: &Path) -> Result<bool, FileError> {
+        let stays = |error: &io::Error| {
+            let number = error.raw_os_error();
+            matches!(number, Some(ENOTEMPTY | EEXIST | EBUSY | EROFS))
+        };
         let gone = self.at("remove folder", path, |path| match fs::remove_dir(path) {
-            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(false),
+            Err(error) if stays(&error) => Ok(false),
             other => other.map(|()| true),
         });
         or_absent(gone).map(|gone| gone.unwrap_or(false))
@@ -303,8 +307,18 @@ impl Root {
         path: &Path,
         ask: impl FnOnce(&Path) -> io::Result<T>,
     ) -> Result<T, FileError> {
-        let asked = self.folder(path).and_then(|place| ask(&place.path));
-        asked.map_err(FileError::of("look at", &self.shown(path)))
+        self.in_folder("look at", path, ask)
+    }
+
+    /// As `at`, with the last name followed too, and never out of an image.
+    fn in_folder<T>(
+        &self,
+        op: &'static str,
+        path: &Path,
+        what: impl FnOnce(&Path) -> io::Result<T>,
+    ) -> Result<T, FileError> {
+        let done = self.folder(path).and_then(|place| what(&place.path));
+        done.map_err(FileError::of(op, &self.shown(path)))
     }
 }
 

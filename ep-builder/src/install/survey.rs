@@ -158,7 +158,7 @@ pub fn survey(
         taken: taken(root, &lists),
         before: machine::before(root, record.as_ref(), paths),
         wants_bpffs: machine::wants_bpffs(root, paths),
-        kept_config: root.read(Path::new(DEFAULT_PATH))?.map(|it| as_text(&it)),
+        kept_config: operators(root, Path::new(DEFAULT_PATH))?.map(|it| as_text(&it)),
         shipped_config: as_text(&tree.bytes(Path::new("conf/weir.toml"))?),
         is_network_changed: changed.is_some(),
         made,
@@ -275,13 +275,21 @@ fn network_name(
     }
 }
 
+/// The content of a file that the operator may change. A link is the operator's, and is kept whatever it says.
+fn operators(root: &Root, path: &Path) -> Result<Option<Vec<u8>>, InstallError> {
+    match root.present(path)? {
+        Present::Link(_) => Ok(None),
+        _ => Ok(root.read(path)?),
+    }
+}
+
 /// Our network configuration, if the operator made something else of it.
 fn changed_network(root: &Root, record: Option<&Record>) -> Result<Option<Vec<u8>>, InstallError> {
     let Some(record) = record else {
         return Ok(None);
     };
     let path = record.network_path();
-    let text = root.read(&path)?;
+    let text = operators(root, &path)?;
     Ok(text.filter(|text| !record.has(&path, &FileFacts::of(text))))
 }
 

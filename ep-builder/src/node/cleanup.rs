@@ -107,7 +107,7 @@ pub(super) fn undo(
         folder.write(record)?;
     }
     let mut cleaned = Cleaned::default();
-    policy::end(settings)?;
+    cleaned.pins.extend(policy::end(settings)?);
     take_programs(settings, network, record.as_ref(), &mut cleaned)?;
     cleaned.sockets = Sockets::new(settings).remove()?;
     for name in [pair::HOST, pair::NET] {

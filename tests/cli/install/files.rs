@@ -114,6 +114,27 @@ fn an_upgrade_replaces_what_is_ours_and_keeps_what_is_the_operators() {
 }
 
 #[test]
+fn a_link_in_place_of_a_configuration_is_kept() {
+    let image = Image::new();
+    for name in [CONFIG, NETWORK] {
+        fs::create_dir_all(image.path(name).parent().unwrap()).unwrap();
+        symlink("/run/of-the-operator", image.path(name)).unwrap();
+    }
+    let before = image.listing();
+    // The second one has a record.
+    for _ in 0..2 {
+        let said = image.install();
+        for name in [CONFIG, NETWORK] {
+            let kept = format!("/{name} is yours and stays as it is");
+            assert!(said.stderr.contains(&kept), "{name}: {}", said.stderr);
+        }
+        assert!(!said.stderr.contains("keys that are new"), "{said:?}");
+    }
+    image.uninstall();
+    assert_same(&image.listing(), &before, "afterwards");
+}
+
+#[test]
 fn another_prefix_is_known_to_the_configuration() {
     let image = Image::new();
     let before = image.listing();

@@ -85,13 +85,13 @@ fn what_the_node_forwards_is_not_judged() {
 #[test]
 fn groups_and_addresses_that_only_routes_know_are_the_nodes() {
     run(|net| {
-        let (group, loopback, unlisted) = if net.is_ipv6 {
-            ("ff02::fb", "::1", "fd00::fe")
+        let (group, everybody, loopback, unlisted) = if net.is_ipv6 {
+            ("ff02::fb", "ff02::1", "::1", "fd00::fe")
         } else {
-            ("224.0.0.251", "127.0.0.1", "10.0.0.255")
+            ("224.0.0.251", "255.255.255.255", "127.0.0.1", "10.0.0.255")
         };
         let to = |text: &str| udp((net.world, 5353), (text.parse().unwrap(), 5353));
-        let rows = [group, loopback, unlisted];
+        let rows = [group, everybody, loopback, unlisted];
         let rows = rows.map(|text| {
             row(
                 net,
@@ -123,12 +123,15 @@ fn neighbours_and_dhcp_are_heard() {
             let asked = icmp(net.node, net.world, 135, 0, &[0; 20]).ttl(255);
             steps.push(out(&asked, Want::Same));
             steps.push(come(&udp((net.world, 9), (net.node, 546)), Want::Same));
-            steps.push(out(&udp((net.node, 546), (group, 547)), Want::Same));
+            // A question is a matter of ports that are always open.
+            let question = udp((net.node, 546), (group, 547));
+            steps.push(out(&question, Want::Drop(POLICY)));
         } else {
             let group: IpAddr = "224.0.0.1".parse().unwrap();
             steps.extend(both(&Packet::new(net.world, group, 2, vec![0x11; 8])));
             steps.push(come(&udp((net.world, 67), (net.node, 68)), Want::Same));
-            steps.push(out(&udp((net.node, 68), (net.world, 67)), Want::Same));
+            let question = udp((net.node, 68), (net.world, 67));
+            steps.push(out(&question, Want::Drop(POLICY)));
             steps.push(come(
                 &udp((net.world, 66), (net.node, 68)),
                 Want::Drop(POLICY),

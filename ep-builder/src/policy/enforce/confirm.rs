@@ -29,6 +29,8 @@ impl Enforcement<'_> {
     ) -> Result<Applied, EnforceError> {
         let (exclusive, prepared) = self.prepared(documents)?;
         let previous = self.policies.current()?;
+        // What cannot be gone back to must not be left.
+        previous.map(|revision| self.told(revision)).transpose()?;
         let until = Uptime::now()?.after(span);
         self.switch(&exclusive, &prepared, || {
             Ok(exclusive.put_pending(&Pending { previous, until })?)

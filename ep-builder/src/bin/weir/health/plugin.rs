@@ -146,8 +146,10 @@ impl Plugin {
             .env("CNI_NETNS", netns)
             .env("CNI_IFNAME", INTERFACE)
             .env("CNI_PATH", search.join(":"));
-        let stdin =
-            stdin(configuration).map_err(FileError::of("write", Path::new("a temporary file")))?;
+        // The folder of the namespace is there in any case; the image has no /tmp.
+        let folder = netns.parent().unwrap_or(netns);
+        let stdin = stdin(configuration, folder);
+        let stdin = stdin.map_err(FileError::of("write a temporary file in", folder))?;
         let output = command.stdin(stdin).output();
         let output = output.map_err(FileError::of("start", &self.program))?;
         self.judge(verb, &output)
@@ -166,8 +168,8 @@ impl Plugin {
 }
 
 /// A file, which takes however much there is before anybody reads.
-fn stdin(configuration: &Value) -> std::io::Result<Stdio> {
-    let mut file = tempfile::tempfile()?;
+fn stdin(configuration: &Value, folder: &Path) -> std::io::Result<Stdio> {
+    let mut file = tempfile::tempfile_in(folder)?;
     file.write_all(configuration.to_string().as_bytes())?;
     file.rewind()?;
     Ok(file.into())

@@ -50,8 +50,10 @@ pub(crate) fn run(
         Ok((survey, plan))
     });
     // A refusal leaves nothing behind; of what was begun the record tells.
-    hold.release(&[])?;
+    let released = hold.release(&[]);
+    // Why nothing was installed says more than why the lock is still there.
     let (survey, plan) = done?;
+    released?;
     show(
         &plan,
         "nothing changes: all of this release is installed",

@@ -63,13 +63,15 @@ impl Log {
         }
         let aside = aside(&self.path);
         let is_between = place(&aside).is_ok_and(|place| Some(place) != known);
-        if is_between && (self.is_new || known.is_some()) {
-            Open::at(&aside)?.read(&mut line)?;
+        let is_wanted = is_between && (self.is_new || known.is_some());
+        // Nothing is read before both are open: what fails then is tried again as a whole, and no line counts twice.
+        let before = is_wanted.then(|| Open::at(&aside)).transpose()?;
+        let open = self.open.insert(Open::at(&self.path)?);
+        self.is_new = false;
+        if let Some(mut before) = before {
+            before.read(&mut line)?;
         }
-        let mut open = Open::at(&self.path)?;
-        open.read(&mut line)?;
-        (self.open, self.is_new) = (Some(open), false);
-        Ok(())
+        open.read(&mut line)
     }
 }
 
@@ -202,6 +204,21 @@ mod tests {
         append(&path, "f\n");
         assert_eq!(new(&mut log), ["d", "e", "f"]);
         assert!(new(&mut log).is_empty());
+    }
+
+    #[test]
+    fn the_log_before_is_read_once_though_the_present_one_cannot_be_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        append(&aside(&path), "before\n");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let mut log = Log::new(&path);
+        let mut lines = 0;
+        assert!(log.read(|_| lines += 1).is_err());
+        assert_eq!(lines, 0);
+        fs::remove_file(&path).unwrap();
+        append(&path, "a\n");
+        assert_eq!(new(&mut log), ["before", "a"]);
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! What a listener does not need it gives up, before it hears anybody: whoever gets into this process then gets
-//! maps and files to read, and no network, no mounts and no other process.
+//! maps and files to read, and what root owns to write, but no network, no mounts and no other process.
 #![expect(unsafe_code, reason = "no crate at hand wraps capset(2)")]
 
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::prctl::set_no_new_privs;
 
-use crate::screen::talk;
+use crate::failure::Failure;
 
 /// `_LINUX_CAPABILITY_VERSION_3`
 const VERSION: u32 = 0x2008_0522;
@@ -31,13 +31,14 @@ struct Word {
     inheritable: u32,
 }
 
-/// Keeps the two that reading takes, of those that are there. A kernel that refuses is told of, and no reason to
-/// serve nobody.
-pub(super) fn give_up() {
+/// Keeps the two that reading takes, of those that are there. Where the kernel refuses nobody may be heard. Who has
+/// none gives up nothing, which no kernel refuses.
+pub(super) fn give_up() -> Result<(), Failure> {
     let given_up = set_no_new_privs().and_then(|()| keep(&[READ, BPF]));
-    if let Err(errno) = given_up {
-        talk(&format!("note: privileges are kept: {}", errno.desc()));
-    }
+    given_up.map_err(|errno| Failure::System {
+        what: "cannot give up the capabilities that a listener does not need".to_owned(),
+        source: errno.into(),
+    })
 }
 
 fn keep(wanted: &[u32]) -> Result<(), Errno> {

@@ -32,7 +32,7 @@ pub(super) fn serve(address: SocketAddr, scraper: Scraper) -> Result<(), Failure
     let listener = TcpListener::bind(address).map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;
     let own = listener.local_addr().map_err(failed)?;
-    privileges::give_up();
+    privileges::give_up()?;
     let scraper = Arc::new(Mutex::new(scraper));
     let at_once = Arc::new(AtomicUsize::new(0));
     talk(&format!(
@@ -88,20 +88,44 @@ fn admit(stream: TcpStream, scraper: &Arc<Mutex<Scraper>>, at_once: &Arc<AtomicU
 fn converse(mut stream: TcpStream, scraper: &Mutex<Scraper>) -> io::Result<()> {
     let end = Instant::now() + LONGEST;
     let answer = match head(&mut stream, end)? {
-        Ok(head) => answer(http::request(&head), scraper),
+        Ok(head) => answer(http::request(&head), scraper, end),
         Err(status) => http::refusal(status),
     };
-    stream.set_write_timeout(Some(left(end)))?;
-    stream.write_all(&answer)?;
+    send(&mut stream, &answer, end)?;
     stream.shutdown(Shutdown::Write)?;
     drain(&mut stream, end)
 }
 
-fn answer(request: Request, scraper: &Mutex<Scraper>) -> Vec<u8> {
+/// A timeout is for one write alone, and a peer may take a few bytes of each. The first is tried even if the time is
+/// over: that it is may be what is to be said.
+fn send(stream: &mut TcpStream, bytes: &[u8], end: Instant) -> io::Result<()> {
+    let mut rest = bytes;
+    loop {
+        stream.set_write_timeout(Some(left(end)))?;
+        match stream.write(rest) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(length) => rest = rest.get(length..).unwrap_or_default(),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        if rest.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() >= end {
+            return Err(ErrorKind::TimedOut.into());
+        }
+    }
+}
+
+fn answer(request: Request, scraper: &Mutex<Scraper>, end: Instant) -> Vec<u8> {
     match request {
         Request::Metrics { with_body } => {
             // One at a time: what a second one would find is the same. A panic of the one before changes nothing.
             let mut scraper = scraper.lock().unwrap_or_else(PoisonError::into_inner);
+            // Nobody waits for it any more, and those behind would wait the longer.
+            if Instant::now() >= end {
+                return http::refusal(Status::Unavailable);
+            }
             http::metrics(&scraper.collect().text(), with_body)
         }
         Request::Health { with_body } => http::health(with_body),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ep_builder::endpoint::EndpointId;
-use ep_builder::maps::{Direction, Maps};
+use ep_builder::maps::{BY_HAND, Direction, Maps};
 use ep_builder::policy::{Action, Origin, PolicyKind, PolicyStore};
 use serde::Serialize;
 
@@ -85,9 +85,14 @@ impl Rules {
     fn origins(&mut self, revision: u32) -> &[Origin] {
         let store = &self.store;
         self.revisions.entry(revision).or_insert_with(|| {
-            // A policy that was changed by hand keeps the numbers of the one it was made from.
-            let current = || store.origins(store.current().ok().flatten()?).ok();
-            let origins = store.origins(revision).ok().or_else(current);
+            // A policy that was changed by hand keeps the numbers of the one in force. Of a revision that is gone
+            // nothing is said: in the one in force its numbers may be other rules.
+            let revision = if revision & BY_HAND == 0 {
+                Some(revision)
+            } else {
+                store.current().ok().flatten()
+            };
+            let origins = revision.and_then(|revision| store.origins(revision).ok());
             origins.unwrap_or_default()
         })
     }

@@ -20,11 +20,18 @@ impl Signals {
         Self::of(&ends, &ends)
     }
 
-    /// Likewise, for who goes on when the terminal is gone: a hang-up is held back, and never asked for.
+    /// Likewise, for who goes on when the terminal is gone: a hang-up is held back, and never asked for, and so is what
+    /// would make it stand still.
     pub(crate) fn block_beyond_the_terminal() -> Result<Self, Failure> {
-        let ends = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM]);
-        let held = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
-        Self::of(&held, &ends)
+        let ends = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGQUIT];
+        let passed_over = [
+            Signal::SIGHUP,
+            Signal::SIGTSTP,
+            Signal::SIGTTIN,
+            Signal::SIGTTOU,
+        ];
+        let held = ends.into_iter().chain(passed_over).collect();
+        Self::of(&held, &SigSet::from_iter(ends))
     }
 
     fn of(held: &SigSet, asked: &SigSet) -> Result<Self, Failure> {

@@ -37,9 +37,13 @@ pub(super) fn apply(node: &Node, span: Duration, screen: &Screen) -> Result<Exit
         // Who leads a group of processes cannot leave it, and is not lost with its session either.
         nix::unistd::setsid().map(drop).unwrap_or_default();
     }
-    let applied = enforcement.apply_for(&documents, span)?;
     // From here on nothing that is only told may end the wait.
-    let shown = apply::show_applied(&applied, &documents, Some(span), screen);
+    let shown = match enforcement.apply_for(&documents, span) {
+        Ok(applied) => apply::show_applied(&applied, &documents, Some(span), screen),
+        // It is in force all the same, and waits.
+        Err(error @ EnforceError::Unsettled { .. }) => Err(error.into()),
+        Err(error) => return Err(error.into()),
+    };
     talk(&format!(
         "for {} seconds: `weir policy confirm` from another session{} keeps it; else the policy before it comes back",
         span.as_secs(),
@@ -80,6 +84,7 @@ fn wait(
     signals: &Signals,
     mut is_asked: bool,
 ) -> Result<Outcome, Failure> {
+    let mut is_told_to_end = false;
     loop {
         let Some(waiting) = enforcement.waiting()? else {
             let stays = enforcement.is_in_force(documents)?;
@@ -89,16 +94,17 @@ fn wait(
                 Outcome::Replaced
             });
         };
-        if waiting.left.is_zero() {
-            return Ok(went(enforcement.take_back_if_due()?));
+        if is_told_to_end || waiting.left.is_zero() {
+            match go_back(enforcement, is_told_to_end)? {
+                Some(outcome) => return Ok(outcome),
+                None => continue,
+            }
         }
         let input = io::stdin();
         let watched: &[BorrowedFd<'_>] = &[input.as_fd()];
         let watched = if is_asked { watched } else { &[] };
-        if signals.wait(watched, TICK.min(waiting.left))? {
-            return Ok(went(Some(enforcement.take_back()?)));
-        }
-        if is_asked {
+        is_told_to_end = signals.wait(watched, TICK.min(waiting.left))?;
+        if is_asked && !is_told_to_end {
             match entered(&input)? {
                 Answer::Enter => return confirm(enforcement),
                 Answer::Nothing => {}
@@ -106,6 +112,20 @@ fn wait(
                 Answer::Gone => is_asked = false,
             }
         }
+    }
+}
+
+/// Takes the policy back, at once or because its time is over; none if somebody else is at work on policies. Pods come
+/// all the time, and who is locked out cannot try again.
+fn go_back(enforcement: &Enforcement<'_>, at_once: bool) -> Result<Option<Outcome>, Failure> {
+    let ended = if at_once {
+        enforcement.take_back().map(Some)
+    } else {
+        enforcement.take_back_if_due()
+    };
+    match ended {
+        Err(error) if error.is_busy() => Ok(None),
+        ended => Ok(Some(went(ended?))),
     }
 }
 

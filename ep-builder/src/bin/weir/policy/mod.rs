@@ -24,7 +24,12 @@ use crate::node::Node;
 use crate::screen::{Screen, talk};
 
 pub(crate) fn run(command: &Policy, node: &Node, screen: &Screen) -> Result<ExitCode, Failure> {
-    if !matches!(command, Policy::Validate { .. } | Policy::Verify(_)) {
+    // An apply does so by itself, and goes on where that cannot be done any more.
+    let is_own_business = matches!(
+        command,
+        Policy::Validate { .. } | Policy::Verify(_) | Policy::Apply { dry_run: false, .. }
+    );
+    if !is_own_business {
         confirm::end_if_due(node)?;
     }
     match command {
@@ -54,7 +59,20 @@ fn on_disk(node: &Node) -> Result<Documents, Failure> {
     for notice in &documents.notices {
         talk(&format!("note: {notice}"));
     }
+    tell_of_families(node, &documents);
     Ok(documents)
+}
+
+/// Who closes a node should know what stays open.
+fn tell_of_families(node: &Node, documents: &Documents) {
+    let settings = &node.settings.node;
+    for (family, is_compiled) in [("IPv4", settings.ipv4), ("IPv6", settings.ipv6)] {
+        if documents.set.speaks_for_nodes() && !is_compiled {
+            talk(&format!(
+                "note: {family} is switched off in weir.toml, so nothing of it is judged: a node that has it is open there"
+            ));
+        }
+    }
 }
 
 /// A name as it is given on the command line.

@@ -76,14 +76,17 @@ fn wait(
 ) -> Result<Reason, Failure> {
     let stdin = io::stdin();
     loop {
-        match source.wait(signals, &[keyboard(&stdin)], until)? {
-            Woken::Time => return Ok(Reason::Look),
-            Woken::Signal => return Ok(Reason::End),
-            Woken::Idle => {}
+        let woken = source.wait(signals, &[keyboard(&stdin)], until)?;
+        if woken == Woken::Signal {
+            return Ok(Reason::End);
         }
+        // Before the look, which may be due every time.
         let typed = typed();
         if page.typed(&typed) == Next::Quit {
             return Ok(Reason::End);
+        }
+        if woken == Woken::Time {
+            return Ok(Reason::Look);
         }
         if !typed.is_empty() || size() != drawn {
             return Ok(Reason::Redraw);

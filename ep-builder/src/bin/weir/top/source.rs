@@ -86,7 +86,8 @@ impl<'a> Source<'a> {
         Ok(())
     }
 
-    /// Counts drops for a while.
+    /// Counts drops for a while. Signals and keys are asked for when the time is over, too: it always is where a look
+    /// takes longer than the interval.
     pub(super) fn wait(
         &mut self,
         signals: &Signals,
@@ -94,12 +95,13 @@ impl<'a> Source<'a> {
         until: Instant,
     ) -> Result<Woken, Failure> {
         let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Ok(Woken::Time);
-        }
         let is_over = signals.wait(keys, left.min(LOOK))?;
         self.hear()?;
-        Ok(if is_over { Woken::Signal } else { Woken::Idle })
+        Ok(match (is_over, left.is_zero()) {
+            (true, _) => Woken::Signal,
+            (_, true) => Woken::Time,
+            _ => Woken::Idle,
+        })
     }
 
     fn hear(&mut self) -> Result<(), Failure> {

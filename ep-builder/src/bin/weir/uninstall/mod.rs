@@ -82,11 +82,15 @@ fn carried_out(
         return Ok(None);
     };
     let node = root.is_live().then(node).transpose()?;
-    if let Some(node) = node.as_ref().filter(|_| !arguments.force) {
-        machine::refuse_pods(node)?;
-    }
+    let refuse_pods = || {
+        let asked = node.as_ref().filter(|_| !arguments.force);
+        asked.map_or(Ok(()), machine::refuse_pods)
+    };
+    refuse_pods()?;
     let mut rows: Vec<_> = of_steps(&plan.first).collect();
     undo(root, &plan.first)?;
+    // No runtime begins an ADD from now on, but one may have come since they were counted.
+    refuse_pods()?;
     if let Some(node) = &node {
         rows.extend(machine::remove(node)?);
     }
