@@ -129,9 +129,11 @@ fn neighbours_and_dhcp_are_heard() {
         } else {
             let group: IpAddr = "224.0.0.1".parse().unwrap();
             steps.extend(both(&Packet::new(net.world, group, 2, vec![0x11; 8])));
-            steps.push(come(&udp((net.world, 67), (net.node, 68)), Want::Same));
+            // A question is a matter of ports that are always open, unless it goes to who has just answered.
             let question = udp((net.node, 68), (net.world, 67));
             steps.push(out(&question, Want::Drop(POLICY)));
+            steps.push(come(&udp((net.world, 67), (net.node, 68)), Want::Same));
+            steps.push(out(&question, Want::Same));
             steps.push(come(
                 &udp((net.world, 66), (net.node, 68)),
                 Want::Drop(POLICY),

@@ -146,7 +146,7 @@ impl Plugin {
             .env("CNI_NETNS", netns)
             .env("CNI_IFNAME", INTERFACE)
             .env("CNI_PATH", search.join(":"));
-        // The folder of the namespace is there in any case; the image has no /tmp.
+        // The folder of the namespace is there in any case; the image has none for temporary files.
         let folder = netns.parent().unwrap_or(netns);
         let stdin = stdin(configuration, folder);
         let stdin = stdin.map_err(FileError::of("write a temporary file in", folder))?;
