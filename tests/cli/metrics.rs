@@ -1,13 +1,12 @@
 //! `weir metrics`
 
 use std::fs::{self, OpenOptions};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::process::{Child, Stdio};
+use std::io::{Read, Write};
 
 use serde_json::Value;
 use weir_tests::Node;
 use weir_tests::exposition::Exposition;
+use weir_tests::running::Listener;
 
 const ADD: &str =
     "{\"command\":\"ADD\",\"code\":0,\"totalMs\":12.5,\"phasesMs\":{\"find\":0.4,\"pair\":3}}\n";
@@ -23,62 +22,6 @@ fn append(node: &Node, text: &str) {
 fn once(node: &Node) -> Exposition {
     let text = node.weir(&["metrics"]).expect_success();
     Exposition::read(&text).unwrap_or_else(|problem| panic!("{problem}\n{text}"))
-}
-
-/// A listener; it ends with the value.
-struct Listener {
-    child: Child,
-    address: String,
-}
-
-impl Listener {
-    fn start(node: &Node) -> Self {
-        let mut command = node.command();
-        command.args(["metrics", "--listen", "127.0.0.1:0"]);
-        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
-        let mut talk = BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
-        while !line.contains("listening at http://") {
-            line.clear();
-            assert_ne!(talk.read_line(&mut line).unwrap(), 0, "it has ended");
-        }
-        let (_, rest) = line.split_once("http://").unwrap();
-        let (address, _) = rest.split_once('/').unwrap();
-        Self {
-            address: address.to_owned(),
-            child,
-        }
-    }
-
-    fn connect(&self) -> TcpStream {
-        TcpStream::connect(&self.address).unwrap()
-    }
-
-    /// Sends bytes, and returns all that is answered.
-    fn ask(&self, request: &str) -> String {
-        let mut stream = self.connect();
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
-    }
-
-    fn scrape(&self) -> Exposition {
-        let answer = self.ask("GET /metrics HTTP/1.1\r\nHost: node\r\n\r\n");
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        assert!(head.starts_with("HTTP/1.1 200 OK"), "{head}");
-        assert!(head.contains("version=0.0.4"), "{head}");
-        let length = format!("Content-Length: {}\r\n", body.len());
-        assert!(head.contains(&length), "{head}");
-        Exposition::read(body).unwrap()
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ended = self.child.kill().and_then(|()| self.child.wait());
-    }
 }
 
 #[test]
@@ -209,11 +152,11 @@ fn no_more_than_so_many_are_served_at_once() {
 fn an_address_that_is_taken_is_said() {
     let node = Node::new();
     let listener = Listener::start(&node);
-    let failed = node.weir(&["metrics", "--listen", &listener.address]);
+    let failed = node.weir(&["metrics", "--listen", listener.address()]);
     assert_eq!(failed.code, Some(1), "{failed:?}");
     assert!(
         failed
             .stderr
-            .contains(&format!("cannot listen at {}", listener.address))
+            .contains(&format!("cannot listen at {}", listener.address()))
     );
 }

@@ -39,7 +39,7 @@ impl Stage {
     }
 
     fn write(&self, name: &str, text: &str) {
-        whole_file::write(&self.node.policy_dir().join(name), text.as_bytes()).unwrap();
+        self.node.write_policy(name, text);
     }
 
     fn read(&self, name: &str) -> String {

@@ -21,6 +21,7 @@ pub mod pods;
 pub mod process;
 pub mod release;
 pub mod residue;
+pub mod running;
 pub mod sources;
 pub mod trace;
 

@@ -53,6 +53,13 @@ impl Node {
         self.root.path().join("policy.d")
     }
 
+    /// Writes a file of policy documents. It is in force when `weir policy apply` has run.
+    pub fn write_policy(&self, name: &str, text: &str) {
+        let folder = self.policy_dir();
+        std::fs::create_dir_all(&folder).expect("a folder can be made");
+        whole_file::write(&folder.join(name), text.as_bytes()).expect("a file can be written");
+    }
+
     /// Where the plugin writes a line for each call.
     pub fn log(&self) -> PathBuf {
         self.root.path().join("weir-cni.log")

@@ -1,15 +1,14 @@
 //! What `weir metrics` and `weir top` say of real traffic.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpStream, UdpSocket};
-use std::process::{Child, Stdio};
+use std::fs;
+use std::net::UdpSocket;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
-use weir_tests::exposition::Exposition;
 use weir_tests::need::Need;
+use weir_tests::running::Listener;
 use weir_tests::{Pod, need};
 
 use crate::policy::{CLOSED, Stage};
@@ -46,56 +45,12 @@ fn stage() -> (Stage, Pod, Pod) {
     (stage, web, db)
 }
 
-/// A listener; it ends with the value.
-struct Listener {
-    child: Child,
-    address: String,
-}
-
-impl Listener {
-    fn start(stage: &Stage) -> Self {
-        let mut command = stage.lab.node().command();
-        command.args(["metrics", "--listen", "127.0.0.1:0"]);
-        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
-        let mut talk = BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
-        while !line.contains("http://") {
-            line.clear();
-            assert_ne!(talk.read_line(&mut line).unwrap(), 0, "it has ended");
-        }
-        let (_, rest) = line.split_once("http://").unwrap();
-        let (address, _) = rest.split_once('/').unwrap();
-        Self {
-            address: address.to_owned(),
-            child,
-        }
-    }
-
-    fn scrape(&self) -> Exposition {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        Exposition::read(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
-    }
-
-    fn status(&self) -> String {
-        std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap()
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ended = self.child.kill().and_then(|()| self.child.wait());
-    }
-}
-
 #[test]
 fn a_listener_can_read_and_nothing_else() {
-    need!(Need::Root, Need::Tool("clang"), Need::Tool("ip"));
+    need!(Need::Root, Need::Templates, Need::Tool("ip"));
     let (stage, _web, _db) = stage();
-    let status = Listener::start(&stage).status();
+    let listener = Listener::start(stage.lab.node());
+    let status = fs::read_to_string(format!("/proc/{}/status", listener.process())).unwrap();
     for field in ["CapEff:", "CapPrm:"] {
         let mut lines = status.lines();
         let line = lines.find_map(|line| line.strip_prefix(field)).unwrap();
@@ -107,9 +62,9 @@ fn a_listener_can_read_and_nothing_else() {
 
 #[test]
 fn a_scrape_tells_what_the_datapath_did() {
-    need!(Need::Root, Need::Tool("clang"), Need::Tool("ip"));
+    need!(Need::Root, Need::Templates, Need::Tool("ip"));
     let (stage, web, db) = stage();
-    let listener = Listener::start(&stage);
+    let listener = Listener::start(stage.lab.node());
     let before = listener.scrape();
     while_sending(&web, &db, || thread::sleep(Duration::from_millis(200)));
     let after = listener.scrape();
@@ -149,7 +104,7 @@ fn top(stage: &Stage, arguments: &[&str]) -> Vec<Value> {
 
 #[test]
 fn top_tells_who_sends_and_whose_packets_are_dropped() {
-    need!(Need::Root, Need::Tool("clang"), Need::Tool("ip"));
+    need!(Need::Root, Need::Templates, Need::Tool("ip"));
     let (stage, web, db) = stage();
     let rows = while_sending(&web, &db, || top(&stage, &[]));
     let ids: Vec<_> = rows.iter().map(|row| row["id"].as_u64()).collect();
@@ -176,7 +131,7 @@ fn top_tells_who_sends_and_whose_packets_are_dropped() {
 
 #[test]
 fn top_tells_which_programs_run() {
-    need!(Need::Root, Need::Tool("clang"), Need::Tool("ip"));
+    need!(Need::Root, Need::Templates, Need::Tool("ip"));
     let (stage, web, db) = stage();
     let rows = while_sending(&web, &db, || top(&stage, &["--programs"]));
     let runs = |name: &str| {

@@ -1,53 +1,19 @@
 //! Whom events are about, and which line of which document decided.
 
-use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
-use std::process::{Child, ChildStdout, Stdio};
 use std::time::Duration;
 
 use ep_builder::endpoint::{Label, Pod as Names};
 use serde_json::{Value, json};
 use weir_tests::need::Need;
-use weir_tests::{Lab, Pod, need};
+use weir_tests::running::Monitor;
+use weir_tests::{Pod, need};
 
 use crate::policy::{CLOSED, Stage, WEB};
 
-/// A running monitor; it ends with the value.
-struct Monitor {
-    child: Child,
-    lines: BufReader<ChildStdout>,
-}
-
-impl Monitor {
-    fn start(lab: &Lab, arguments: &str) -> Self {
-        let mut command = lab.node().command();
-        command.args(["monitor", "-o", "json"]);
-        let command = command.args(arguments.split(' '));
-        let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let mut talk = BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
-        while !line.contains("listening") {
-            line.clear();
-            assert_ne!(talk.read_line(&mut line).unwrap(), 0, "it has ended");
-        }
-        let lines = BufReader::new(child.stdout.take().unwrap());
-        Self { child, lines }
-    }
-
-    /// The last that it shows before it ends by itself.
-    fn event(mut self) -> Value {
-        let mut text = String::new();
-        self.lines.read_to_string(&mut text).unwrap();
-        serde_json::from_str(text.lines().last().unwrap()).unwrap()
-    }
-}
-
-impl Drop for Monitor {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ended = self.child.kill().and_then(|()| self.child.wait());
-    }
+fn watch(stage: &Stage, filters: &str) -> Monitor {
+    let filters: Vec<_> = filters.split(' ').collect();
+    Monitor::start(stage.lab.node(), &filters)
 }
 
 /// A pod with names, and a label.
@@ -78,14 +44,14 @@ fn pod(name: &str) -> Value {
 
 #[test]
 fn a_verdict_names_pods_and_the_line_that_decided() {
-    need!(Need::Root, Need::Tool("clang"), Need::Tool("ip"));
+    need!(Need::Root, Need::Templates, Need::Tool("ip"));
     let stage = Stage::new();
     let (web, db) = (named(&stage, 1, "web"), named(&stage, 2, "db"));
     stage.apply(&[CLOSED, WEB]);
     // The sender's side judges, and then the receiver's.
     let filters =
         "--type verdict --from shop/web-0 --to shop/db-0 --port 80 --protocol tcp --count 2";
-    let monitor = Monitor::start(&stage.lab, filters);
+    let monitor = watch(&stage, filters);
     knock(&web, &db, 8080);
     knock(&web, &db, 80);
     let verdict = monitor.event();
@@ -115,13 +81,13 @@ fn a_verdict_names_pods_and_the_line_that_decided() {
 
 #[test]
 fn a_drop_names_both_ends() {
-    need!(Need::Root, Need::Tool("clang"), Need::Tool("ip"));
+    need!(Need::Root, Need::Templates, Need::Tool("ip"));
     let stage = Stage::new();
     let db = named(&stage, 2, "db");
     let other = stage.pod(3, &[("app", "other")]);
     stage.apply(&[CLOSED]);
     let filters = "--type drop --reason policy --label app=db --address 10.88.0.0/16 --count 1";
-    let monitor = Monitor::start(&stage.lab, filters);
+    let monitor = watch(&stage, filters);
     knock(&other, &db, 80);
     let drop = monitor.event();
     for (field, expected) in [
@@ -138,12 +104,12 @@ fn a_drop_names_both_ends() {
 /// What a pod claims to be is not what it is called.
 #[test]
 fn a_pod_that_lies_is_named_by_where_it_is() {
-    need!(Need::Root, Need::Tool("clang"), Need::Tool("ip"));
+    need!(Need::Root, Need::Templates, Need::Tool("ip"));
     let stage = Stage::new();
     let (web, db) = (named(&stage, 1, "web"), named(&stage, 2, "db"));
     let claimed = db.addresses()[0];
     let filters = "--type drop --from shop/web-0 --protocol udp --count 1";
-    let monitor = Monitor::start(&stage.lab, filters);
+    let monitor = watch(&stage, filters);
     for line in [
         format!("ip addr add {claimed}/32 dev eth0"),
         // The question for the gateway's address would be the first lie.

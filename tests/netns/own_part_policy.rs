@@ -1,7 +1,6 @@
 //! The node's place among the policies: its map and its program come with the node's part, and go with it.
 
 use ep_builder::maps::{Decision, Direction, MapName, MapsError, Rule, Traffic};
-use ep_builder::whole_file;
 use weir_tests::need::Need;
 use weir_tests::pods::MAPS;
 use weir_tests::{Lab, need};
@@ -49,7 +48,7 @@ fn is_called(lab: &Lab) -> bool {
 
 #[test]
 fn it_comes_with_the_nodes_part_and_goes_with_it() {
-    need!(Need::Root, Need::Tool("clang"), Need::Tool("ip"));
+    need!(Need::Root, Need::Templates, Need::Tool("ip"));
     let lab = node(&["-4", "-6"], "");
     let before = listing(&lab);
     lab.weir(&["node", "init"]).expect_success();
@@ -65,7 +64,7 @@ fn it_comes_with_the_nodes_part_and_goes_with_it() {
 
 #[test]
 fn without_the_nodes_part_nobody_is_judged_by_what_is_left() {
-    need!(Need::Root, Need::Tool("clang"), Need::Tool("ip"));
+    need!(Need::Root, Need::Templates, Need::Tool("ip"));
     let lab = node(&["-4"], "");
     // Maps that were there before the node's part are there behind it.
     let pod = lab.bare_pod(1);
@@ -84,13 +83,10 @@ fn without_the_nodes_part_nobody_is_judged_by_what_is_left() {
 
 #[test]
 fn it_moves_to_a_map_of_another_size() {
-    need!(Need::Root, Need::Tool("clang"), Need::Tool("ip"));
+    need!(Need::Root, Need::Templates, Need::Tool("ip"));
     let lab = node(&["-4"], "");
     lab.weir(&["node", "init"]).expect_success();
-    let folder = lab.node().policy_dir();
-    std::fs::create_dir_all(&folder).unwrap();
-    let path = folder.join("node.yaml");
-    whole_file::write(&path, OF_THE_NODE.as_bytes()).unwrap();
+    lab.node().write_policy("node.yaml", OF_THE_NODE);
     lab.weir(&["policy", "apply"]).expect_success();
     let maps = lab.maps();
     let revision = maps.policy_revisions().unwrap().of_node().unwrap();

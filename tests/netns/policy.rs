@@ -55,7 +55,6 @@ impl Stage {
 
     pub(crate) fn with(lines: &str) -> Self {
         let lab = Lab::with(lines);
-        std::fs::create_dir(lab.node().policy_dir()).unwrap();
         Self { lab }
     }
 
@@ -81,8 +80,7 @@ impl Stage {
     /// Writes a file of documents.
     pub(crate) fn write(&self, name: &str, documents: &[&str]) {
         let text = documents.join("---\n");
-        let path = self.lab.node().policy_dir().join(name);
-        whole_file::write(&path, text.as_bytes()).unwrap();
+        self.lab.node().write_policy(name, &text);
     }
 
     pub(crate) fn policy(&self, arguments: &[&str]) -> Finished {

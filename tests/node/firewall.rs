@@ -1,12 +1,10 @@
 //! The node's own policy: the world, the node and its pods, before it and under it.
 
-use std::fs;
 use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
 use ep_builder::maps::Direction;
-use ep_builder::whole_file;
 use serde_json::Value;
 use weir_tests::noise::noise;
 use weir_tests::pods::MAPS;
@@ -30,12 +28,10 @@ fn apply(world: &World, spec: &str) {
 }
 
 fn write(world: &World, spec: &str) {
-    let folder = world.lab.node().policy_dir();
-    fs::create_dir_all(&folder).unwrap();
     let document = format!(
         "apiVersion: weir.dev/v1alpha1\nkind: WeirPolicy\nmetadata: {{name: node}}\nspec: {{{spec}}}\n"
     );
-    whole_file::write(&folder.join("node.yaml"), document.as_bytes()).unwrap();
+    world.lab.node().write_policy("node.yaml", &document);
 }
 
 /// A world whose node has its part.

@@ -8,7 +8,6 @@ use std::ffi::CString;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
-use ep_builder::whole_file;
 use nix::libc;
 
 use crate::needs;
@@ -119,10 +118,8 @@ fn neither_a_tag_nor_an_address_for_everybody_leads_past_the_policy() {
         let text = format!("{name}, without a policy");
         assert!(arrives(mac, tags, to, &text, PATIENCE), "{text}");
     }
-    let folder = world.lab.node().policy_dir();
-    std::fs::create_dir_all(&folder).unwrap();
     let closed = "apiVersion: weir.dev/v1alpha1\nkind: WeirPolicy\nmetadata: {name: node}\nspec: {nodeSelector: {}, policyTypes: [Ingress]}\n";
-    whole_file::write(&folder.join("node.yaml"), closed.as_bytes()).unwrap();
+    world.lab.node().write_policy("node.yaml", closed);
     world.lab.weir(&["policy", "apply"]).expect_success();
     for (name, mac, tags, to) in ways {
         let text = format!("{name}, though nothing is let in");

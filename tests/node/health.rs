@@ -90,9 +90,7 @@ impl Node {
     }
 
     fn apply(&self, document: &str) {
-        let folder = self.world.lab.node().policy_dir();
-        fs::create_dir_all(&folder).unwrap();
-        whole_file::write(&folder.join("all.yaml"), document.as_bytes()).unwrap();
+        self.world.lab.node().write_policy("all.yaml", document);
         self.world.lab.weir(&["policy", "apply"]).expect_success();
     }
 }

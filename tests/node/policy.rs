@@ -1,9 +1,6 @@
 //! The world and the policy of pods: who is judged, and before what.
 
-use std::fs;
-
 use ep_builder::maps::Direction;
-use ep_builder::whole_file;
 use serde_json::json;
 
 use crate::plugin::{NAMESPACE, Plugin, Pod};
@@ -19,12 +16,10 @@ const INSIDE: u16 = 80;
 
 /// Puts a policy of all pods in force.
 fn apply(world: &World, spec: &str) {
-    let folder = world.lab.node().policy_dir();
-    fs::create_dir_all(&folder).unwrap();
     let document = format!(
         "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: all, namespace: {NAMESPACE}}}\nspec: {spec}\n"
     );
-    whole_file::write(&folder.join("all.yaml"), document.as_bytes()).unwrap();
+    world.lab.node().write_policy("all.yaml", &document);
     world.lab.weir(&["policy", "apply"]).expect_success();
 }
 

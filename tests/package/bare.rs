@@ -52,9 +52,7 @@ kind: NetworkPolicy
 metadata: { name: closed, namespace: default }
 spec: { podSelector: {}, policyTypes: [Ingress] }
 ";
-    std::fs::create_dir_all(lab.node().policy_dir()).unwrap();
-    let file = lab.node().policy_dir().join("closed.yaml");
-    ep_builder::whole_file::write(&file, document.as_bytes()).unwrap();
+    lab.node().write_policy("closed.yaml", document);
     weir(&lab, &["policy", "apply"]);
     lab.configure(&debug);
     weir(&lab, &["endpoint", "regenerate", "--all"]);

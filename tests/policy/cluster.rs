@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::net::IpAddr;
 
-use ep_builder::whole_file;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use serde_json::{Value, json};
 use weir_tests::plugin::{Call, Sandbox, configuration};
@@ -45,7 +44,6 @@ impl Cluster {
     pub(crate) fn new() -> Self {
         allow_many_files();
         let lab = Lab::with(&lines(""));
-        std::fs::create_dir(lab.node().policy_dir()).unwrap();
         let pods = NAMES[..NODE].iter().map(|name| ClusterPod::new(&lab, name));
         let pods: Vec<_> = pods.collect();
         let mut cluster = Self {
@@ -102,8 +100,7 @@ impl Cluster {
         } else {
             format!("{NAMESPACES}---\n{documents}")
         };
-        let file = self.lab.node().policy_dir().join("case.yaml");
-        whole_file::write(&file, text.as_bytes()).unwrap();
+        self.lab.node().write_policy("case.yaml", &text);
         self.policy(&["apply"])
     }
 

@@ -9,7 +9,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ep_builder::endpoint::Label;
-use ep_builder::whole_file;
 use nix::libc;
 use serde_json::{Value, json};
 use weir_tests::plugin::{Call, Sandbox, configuration};
@@ -83,7 +82,6 @@ impl Stage {
     fn new() -> Self {
         // Each set of labels that there ever was is a peer of the strict one.
         let lab = Lab::with(&MAPS.replace("= 64\n", "= 4096\n"));
-        std::fs::create_dir(lab.node().policy_dir()).unwrap();
         let neighbour = |id, role| {
             let mut pod = lab.bare_pod(id);
             pod.endpoint.labels = [Label::new("role", role, "k8s")].into_iter().collect();
@@ -104,8 +102,7 @@ impl Stage {
     fn apply(&self, number: usize) -> Finished {
         let port = (number + 1).to_string();
         let text = format!("{POLICY}{}", ANOTHER.replace("NUMBER", &port));
-        let file = self.lab.node().policy_dir().join("policy.yaml");
-        whole_file::write(&file, text.as_bytes()).unwrap();
+        self.lab.node().write_policy("policy.yaml", &text);
         self.lab.weir(&["policy", "apply"])
     }
 

@@ -1,7 +1,5 @@
 //! `weir explain`.
 
-use std::fs;
-
 use serde_json::Value;
 use weir_tests::pods::{GATEWAYS, Lab};
 
@@ -138,10 +136,8 @@ fn the_policy_in_force_is_named_by_its_documents() {
     needs!();
     let lab = Lab::new();
     let (_a, _b) = (lab.pod(65), lab.pod(66));
-    let folder = lab.node().policy_dir();
-    fs::DirBuilder::new().create(&folder).unwrap();
     for (name, text) in [("closed.yaml", CLOSED), ("block.yaml", BLOCK)] {
-        ep_builder::whole_file::write(&folder.join(name), text.as_bytes()).unwrap();
+        lab.node().write_policy(name, text);
     }
     lab.weir(&["policy", "apply"]).expect_success();
     let ask = |to| explain(&lab, &["--from", "65", "--to", to]);

@@ -10,6 +10,7 @@ mod node;
 mod policy;
 mod reference;
 mod status;
+mod time;
 mod top;
 
 use std::path::PathBuf;

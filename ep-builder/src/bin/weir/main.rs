@@ -14,6 +14,7 @@ mod identity;
 mod install;
 mod ip;
 mod map;
+mod memory;
 mod metrics;
 mod monitor;
 mod node;

@@ -6,6 +6,8 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use ep_builder::policy::{DocumentKind, Holder};
 
+use super::time::patience;
+
 #[derive(Subcommand)]
 pub(crate) enum Policy {
     /// Check policy documents without a node: every mistake with file, line and field
@@ -21,7 +23,7 @@ pub(crate) enum Policy {
         dry_run: bool,
         /// Go back to the policy before if nobody confirms this one within so long, as 30s or 5m: by `weir policy
         /// confirm`, or by Enter where this waits
-        #[arg(long, value_name = "TIME", value_parser = span, conflicts_with = "dry_run")]
+        #[arg(long, value_name = "TIME", value_parser = patience, conflicts_with = "dry_run")]
         confirm_within: Option<Duration>,
     },
     /// Keep the policy that was put in force by `apply --confirm-within`
@@ -47,29 +49,6 @@ pub(crate) enum Policy {
     /// Play random policies, pods and packets on copies of the programs, and compare each answer with what the
     /// documents mean; nothing of the node is touched
     Verify(Verify),
-}
-
-/// The longest time to wait for a confirmation.
-const LONGEST: u64 = 24 * 3_600;
-
-/// Reads a time as 30s, 5m or 1h.
-fn span(text: &str) -> Result<Duration, String> {
-    let cut = text.len().saturating_sub(1);
-    let (number, unit) = text.split_at_checked(cut).unwrap_or_default();
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        _ => 0,
-    };
-    let seconds = number
-        .parse::<u64>()
-        .ok()
-        .and_then(|it| it.checked_mul(seconds));
-    seconds
-        .filter(|seconds| (1..=LONGEST).contains(seconds))
-        .map(Duration::from_secs)
-        .ok_or_else(|| "a time as 30s, 5m or 1h is expected, of a day at most".to_owned())
 }
 
 #[derive(Args)]

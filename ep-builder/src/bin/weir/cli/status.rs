@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::monitor::time;
+use super::time::time;
 
 #[derive(Args)]
 pub(crate) struct Status {

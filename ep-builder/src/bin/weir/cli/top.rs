@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::monitor::time;
+use super::time::time;
 
 /// What is compared, how often, and in which order it is shown.
 #[derive(Args)]

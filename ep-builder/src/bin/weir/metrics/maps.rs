@@ -1,8 +1,6 @@
 //! How full the maps are. Those that endpoints have each count as one: a series for each pod would outlive it.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::os::fd::{AsFd, AsRawFd};
 
 use ep_builder::bpf::Map;
 use ep_builder::maps::{Conntrack, MapName, MapType, Maps, MapsError};
@@ -11,6 +9,7 @@ use ep_builder::shape::MapPrefix;
 use super::exposition::Exposition;
 use super::table;
 use crate::failure::Failure;
+use crate::memory::charged;
 
 /// The maps of a name together.
 #[derive(Default)]
@@ -94,14 +93,10 @@ fn bare(name: &str, prefix: &MapPrefix) -> String {
     name.strip_prefix(&prefix).unwrap_or(name).to_owned()
 }
 
-/// What the kernel says that a map takes.
+/// None where the map is gone, or the kernel does not say.
 fn memory(maps: &Maps, map: MapName) -> Option<u64> {
     let map = Map::open_pin(&maps.pin(map)).ok()?;
-    let path = format!("/proc/self/fdinfo/{}", map.as_fd().as_raw_fd());
-    let text = fs::read_to_string(path).ok()?;
-    let mut lines = text.lines();
-    let line = lines.find_map(|line| line.strip_prefix("memlock:"))?;
-    line.trim().parse().ok()
+    charged(&map).ok()
 }
 
 #[cfg(test)]
