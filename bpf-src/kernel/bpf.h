@@ -30,6 +30,10 @@ enum bpf_map_type {
 #define BPF_F_PSEUDO_HDR     0x10 /* the pseudo header has changed, too */
 #define BPF_F_MARK_MANGLED_0 0x20 /* 0 stands for no checksum */
 
+/* What a ring buffer is asked: how many bytes wait to be read. Before each record stand so many of the kernel's. */
+#define BPF_RB_AVAIL_DATA 0
+#define BPF_RB_HEADER     8
+
 /* The network namespace of the device. */
 #define BPF_F_CURRENT_NETNS (-1L)
 

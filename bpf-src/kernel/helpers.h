@@ -20,8 +20,6 @@ static __u64 (*const bpf_ktime_get_ns)(void) = (void *)5;
 static __u32 (*const bpf_get_prandom_u32)(void) = (void *)7;
 static long (*const bpf_skb_store_bytes)(struct __sk_buff *ctx, __u32 offset, const void *from,
 					 __u32 len, __u64 flags) = (void *)9;
-static long (*const bpf_l3_csum_replace)(struct __sk_buff *ctx, __u32 offset, __u64 from, __u64 to,
-					 __u64 size) = (void *)10;
 static long (*const bpf_l4_csum_replace)(struct __sk_buff *ctx, __u32 offset, __u64 from, __u64 to,
 					 __u64 flags) = (void *)11;
 static long (*const bpf_tail_call)(struct __sk_buff *ctx, void *programs, __u32 index) = (void *)12;
@@ -47,5 +45,6 @@ static struct bpf_sock *(*const bpf_skc_lookup_tcp)(struct __sk_buff *ctx,
 static __u64 (*const bpf_get_netns_cookie)(struct bpf_sock_addr *ctx) = (void *)122;
 static void *(*const bpf_ringbuf_reserve)(void *ring, __u64 size, __u64 flags) = (void *)131;
 static void (*const bpf_ringbuf_submit)(void *data, __u64 flags) = (void *)132;
+static __u64 (*const bpf_ringbuf_query)(void *ring, __u64 what) = (void *)134;
 static long (*const bpf_redirect_peer)(__u32 ifindex, __u64 flags) = (void *)155;
 static __u64 (*const bpf_ktime_get_coarse_ns)(void) = (void *)160;

@@ -43,7 +43,7 @@ static __always_inline struct cursor cursor_open(struct __sk_buff *ctx, __u32 wa
 	return cursor;
 }
 
-/* The next `size` bytes, or NULL where the packet ends before. */
+/* The next `size` bytes, or NULL where the readable part ends before. */
 static __always_inline void *cursor_take(struct cursor *cursor, __u32 size)
 {
 	void *start = cursor->position;
@@ -52,4 +52,45 @@ static __always_inline void *cursor_take(struct cursor *cursor, __u32 size)
 		return NULL;
 	cursor->position = start + size;
 	return start;
+}
+
+/* Farther than this no header of a packet begins; the kernel wants a bound for what it adds to a pointer. */
+#define CURSOR_PLACE_MAX 0x7fff
+
+/*
+ * The `size` bytes at `place` if they lie open, as headers nearly always do, or NULL. It spares a call of the helper
+ * that reads them wherever they are, and as that does it leaves the packet as it is: only writing through a
+ * pointer has the kernel unshare it.
+ */
+static __always_inline const void *cursor_peek(const struct __sk_buff *ctx, __u32 place, __u32 size)
+{
+	struct cursor cursor = cursor_of(ctx);
+
+	if (place > CURSOR_PLACE_MAX)
+		return NULL;
+	cursor.position += place;
+	return cursor_take(&cursor, size);
+}
+
+/* A copy of the fixed header that begins at `place`, wherever it lies; 0, or an error. */
+static __always_inline long cursor_copy_ipv4(const struct __sk_buff *ctx, __u32 place,
+					     struct iphdr *copy)
+{
+	const struct iphdr *open = cursor_peek(ctx, place, sizeof(*open));
+
+	if (!open)
+		return bpf_skb_load_bytes(ctx, place, copy, sizeof(*copy));
+	*copy = *open;
+	return 0;
+}
+
+static __always_inline long cursor_copy_ipv6(const struct __sk_buff *ctx, __u32 place,
+					     struct ipv6hdr *copy)
+{
+	const struct ipv6hdr *open = cursor_peek(ctx, place, sizeof(*open));
+
+	if (!open)
+		return bpf_skb_load_bytes(ctx, place, copy, sizeof(*copy));
+	*copy = *open;
+	return 0;
 }

@@ -64,6 +64,7 @@ static __always_inline int deliver_to_stack(struct __sk_buff *ctx, struct flow *
 	if (!deliver_is_judged(flow))
 		return TC_ACT_OK;
 	event_trace(ctx, TRACE_TO_HOST, flow, DIRECTION_EGRESS);
+	metrics_count_lost(ctx, flow);
 	ctx->cb[HANDOVER_SOURCE_IDENTITY] = flow->own_identity;
 	ctx->cb[HANDOVER_ORIGIN] = ORIGIN_ENDPOINT;
 	*node = NODE_ID;
@@ -88,8 +89,7 @@ static __always_inline struct endpoint_value *deliver_find(const __be32 *address
 
 /* To a pod of this node. Returns a verdict, or not at all. */
 static __always_inline int deliver_local(struct __sk_buff *ctx, struct ethhdr *eth,
-					 const struct flow *flow,
-					 const struct endpoint_value *target)
+					 struct flow *flow, const struct endpoint_value *target)
 {
 	__u32 id = target->lxc_id;
 
@@ -100,6 +100,7 @@ static __always_inline int deliver_local(struct __sk_buff *ctx, struct ethhdr *e
 		ctx->mark = mark_of_identity(flow->own_identity);
 		return (int)bpf_redirect(target->ifindex, 0);
 	}
+	metrics_count_lost(ctx, flow);
 	ctx->cb[HANDOVER_SOURCE_IDENTITY] = flow->own_identity;
 	ctx->cb[HANDOVER_ORIGIN] = ORIGIN_ENDPOINT;
 	bpf_tail_call(ctx, &CALL_POLICY_MAP, id);

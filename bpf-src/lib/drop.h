@@ -148,6 +148,7 @@ static __always_inline int drop(struct __sk_buff *ctx, int verdict, struct flow 
 
 	/* Counted before the tail call: a missing notification must not hide a drop. */
 	drop_record(ctx, flow, place, direction);
+	metrics_count_lost(ctx, flow);
 	/* Routing alone uses up a hop limit, and only of what the pod sent. */
 	if (CONFIG_ENABLE_ROUTING && direction == DIRECTION_EGRESS &&
 	    DROP_REASON_OF(place) == DROP_TTL_EXCEEDED)
@@ -177,5 +178,6 @@ static __always_inline int verdict_end(struct __sk_buff *ctx, int verdict, struc
 	if (verdict < 0)
 		return drop(ctx, verdict, flow, direction);
 	metrics_count(ctx, METRICS_FORWARDED, direction);
+	metrics_count_lost(ctx, flow);
 	return verdict;
 }

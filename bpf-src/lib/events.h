@@ -57,6 +57,16 @@ struct verdict_facts {
 };
 
 /*
+ * Whether there is room for a record of this size. Where nobody reads, the ring is full for ever: a look at it spares
+ * what the kernel does before it refuses a record, under a lock that all processors share.
+ */
+static __always_inline int event_has_room(__u64 size)
+{
+	return bpf_ringbuf_query(&EVENTS_MAP, BPF_RB_AVAIL_DATA) + size + BPF_RB_HEADER <
+	       EVENTS_MAP_SIZE;
+}
+
+/*
  * A record in the ring with its header, zero up to the captured bytes; or NULL, counted, where the ring
  * is full.
  */
@@ -64,8 +74,10 @@ static __always_inline void *event_begin(const struct __sk_buff *ctx, __u32 id,
 					 enum event_kind kind, __u8 subtype, __u64 size,
 					 __u64 captured_size)
 {
-	struct event_header *header = bpf_ringbuf_reserve(&EVENTS_MAP, size, 0);
+	struct event_header *header = NULL;
 
+	if (event_has_room(size))
+		header = bpf_ringbuf_reserve(&EVENTS_MAP, size, 0);
 	if (!header) {
 		metrics_count(ctx, METRICS_EVENT_LOST, DIRECTION_EGRESS);
 		return NULL;
@@ -157,10 +169,15 @@ VERIFIED_ALONE int event_trace_send(struct __sk_buff *ctx, struct flow *flow, __
 	return 0;
 }
 
+/* A lost one is counted where the packet's way through the program ends (metrics_count_lost()). */
 static __always_inline void event_trace(struct __sk_buff *ctx, enum trace_point point,
 					struct flow *flow, const enum direction direction)
 {
-	if (trace_is_wanted(point, flow))
+	if (!trace_is_wanted(point, flow))
+		return;
+	if (flow->events_lost || !event_has_room(sizeof(struct trace_event)))
+		flow->events_lost++;
+	else
 		event_trace_send(ctx, flow, point, direction);
 }
 

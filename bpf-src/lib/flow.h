@@ -52,5 +52,6 @@ struct flow {
 	__u8 class;
 	__u8 reason;
 	__u8 hop_limit;
-	__u8 is_quiet; /* aggregation folds its trace event away */
+	__u8 is_quiet;    /* aggregation folds its trace event away */
+	__u8 events_lost; /* trace events that found no room, and are not counted yet */
 };

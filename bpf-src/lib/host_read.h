@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What is in a packet at a device of the node? Most are not for pods and not from pods: what cannot be read is no
- * reason to drop it before it is known whose it is. Only helpers read, since a packet of the node's own stays
- * as it is, also where the kernel would make it writable for a program that takes pointers into it.
+ * reason to drop it before it is known whose it is. Nothing is pulled in and nothing is written through a pointer,
+ * since a packet of the node's own stays as it is: for a program that does, the kernel unshares each packet.
  * Drops: 134, and those of extension.h, fragment.h and transport.h; the caller decides whether they count.
  */
 #pragma once
 
+#include "lib/cursor.h"
 #include "lib/extension.h"
 #include "lib/fragment.h"
 #include "lib/host_device.h"
@@ -22,7 +23,7 @@ static __always_inline int host_header4(struct __sk_buff *ctx, struct iphdr *ip,
 	const __u32 start = device_network();
 	__u32 header_len, total_len;
 
-	if (bpf_skb_load_bytes(ctx, start, ip, sizeof(*ip)) || ip->version_ihl >> 4 != IPV4_VERSION)
+	if (cursor_copy_ipv4(ctx, start, ip) || ip->version_ihl >> 4 != IPV4_VERSION)
 		return DROP_HERE(DROP_INVALID);
 	header_len = (ip->version_ihl & 0xf) * 4;
 	total_len = __builtin_bswap16(ip->tot_len);
@@ -46,7 +47,7 @@ static __always_inline int host_header6(struct __sk_buff *ctx, struct ipv6hdr *i
 	const __u32 start = device_network();
 	__u32 payload_len;
 
-	if (bpf_skb_load_bytes(ctx, start, ip, sizeof(*ip)) ||
+	if (cursor_copy_ipv6(ctx, start, ip) ||
 	    (ip->version_class_flow & BE32(0xf0000000)) != BE32(IPV6_VERSION << 28))
 		return DROP_HERE(DROP_INVALID);
 	payload_len = __builtin_bswap16(ip->payload_len);

@@ -10,7 +10,9 @@
  */
 #pragma once
 
+#include "lib/checksum.h"
 #include "lib/crc32c.h"
+#include "lib/cursor.h"
 #include "lib/host_device.h"
 #include "lib/nat.h"
 #include "lib/transport.h"
@@ -94,28 +96,42 @@ static __always_inline int nat_rewrite_port(struct __sk_buff *ctx, const struct 
 	return 0;
 }
 
+/*
+ * The address in the header of IPv4 at `network`, and its checksum (RFC 1624), which stands right before the two
+ * addresses: one helper writes all three. 0, or a drop.
+ */
+static __always_inline int nat_write_address4(struct __sk_buff *ctx, __u32 network, __be32 from,
+					      __be32 to, int is_sender)
+{
+	const __u32 start = __builtin_offsetof(struct iphdr, check);
+	struct iphdr ip;
+
+	if (cursor_copy_ipv4(ctx, network, &ip))
+		return DROP_HERE(DROP_CSUM_L3);
+	ip.check = checksum_fold((__u16)~ip.check + (__u16)~from + (__u16)(~from >> 16) +
+				 (__u16)to + (__u16)(to >> 16));
+	if (is_sender)
+		ip.saddr = to;
+	else
+		ip.daddr = to;
+	return bpf_skb_store_bytes(ctx, network + start, &ip.check, sizeof(ip) - start, 0)
+		       ? DROP_HERE(DROP_WRITE_ERROR)
+		       : 0;
+}
+
 /* The address in the header at `network`; 0, or a drop. */
 static __always_inline int nat_write_address(struct __sk_buff *ctx, __u32 network,
 					     const struct nat_end *from, const struct nat_end *to,
 					     int is_sender, __u32 family)
 {
-	__be32 address = to->address[0];
 	__u32 place;
 
-	if (!nat_is_ipv4(family)) {
-		place = is_sender ? __builtin_offsetof(struct ipv6hdr, saddr)
-				  : __builtin_offsetof(struct ipv6hdr, daddr);
-		return bpf_skb_store_bytes(ctx, network + place, to->address, sizeof(to->address),
-					   0)
-			       ? DROP_HERE(DROP_WRITE_ERROR)
-			       : 0;
-	}
-	place = is_sender ? __builtin_offsetof(struct iphdr, saddr)
-			  : __builtin_offsetof(struct iphdr, daddr);
-	if (bpf_l3_csum_replace(ctx, network + __builtin_offsetof(struct iphdr, check),
-				from->address[0], address, sizeof(address)))
-		return DROP_HERE(DROP_CSUM_L3);
-	return bpf_skb_store_bytes(ctx, network + place, &address, sizeof(address), 0)
+	if (nat_is_ipv4(family))
+		return nat_write_address4(ctx, network, from->address[0], to->address[0],
+					  is_sender);
+	place = is_sender ? __builtin_offsetof(struct ipv6hdr, saddr)
+			  : __builtin_offsetof(struct ipv6hdr, daddr);
+	return bpf_skb_store_bytes(ctx, network + place, to->address, sizeof(to->address), 0)
 		       ? DROP_HERE(DROP_WRITE_ERROR)
 		       : 0;
 }

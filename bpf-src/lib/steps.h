@@ -252,8 +252,10 @@ static __always_inline int end_from_container(struct __sk_buff *ctx, int verdict
 			    flow->peer_identity == IDENTITY_HOST ? TRACE_TO_HOST : TRACE_TO_STACK,
 			    flow, DIRECTION_EGRESS);
 	/* Handed to another pod's device: counted there. */
-	if (verdict == TC_ACT_REDIRECT && flow->peer_id && !CONFIG_LOCAL_DELIVERY_METRICS)
+	if (verdict == TC_ACT_REDIRECT && flow->peer_id && !CONFIG_LOCAL_DELIVERY_METRICS) {
+		metrics_count_lost(ctx, flow);
 		return verdict;
+	}
 	return verdict_end(ctx, verdict, flow, DIRECTION_EGRESS);
 }
 

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "lib/cursor.h"
 #include "lib/drop.h"
 #include "lib/flow.h"
 
@@ -37,6 +38,7 @@ static __always_inline __u32 transport_header_len(__u8 protocol, const int famil
 VERIFIED_ALONE int transport_read(struct __sk_buff *ctx, struct flow *flow, __u32 family)
 {
 	union transport_header header = {};
+	const union transport_header *open;
 	__u32 len;
 
 	if (!flow)
@@ -45,7 +47,12 @@ VERIFIED_ALONE int transport_read(struct __sk_buff *ctx, struct flow *flow, __u3
 	flow->tcp_flags = CT_SEEN;
 	if (len == 0)
 		return 0;
-	if (flow->payload_len < len || bpf_skb_load_bytes(ctx, flow->transport, &header, len))
+	if (flow->payload_len < len)
+		return DROP_HERE(DROP_CT_INVALID_HEADER);
+	open = cursor_peek(ctx, flow->transport, sizeof(header));
+	if (open)
+		header = *open;
+	else if (bpf_skb_load_bytes(ctx, flow->transport, &header, len))
 		return DROP_HERE(DROP_CT_INVALID_HEADER);
 	if (transport_is_icmp(flow->protocol, (int)family)) {
 		flow->sport = header.icmp.id;

@@ -8,7 +8,7 @@ use weir_tests::need::Need;
 
 use super::Net;
 use super::build::*;
-use super::scenario::{Step, Want, allow, check, from, rule, scenario, to};
+use super::scenario::{Step, Want, allow, check, from, opened, rule, scenario, to};
 use crate::bench::{Bench, POD};
 
 const OUT: Direction = Direction::Egress;
@@ -183,5 +183,49 @@ fn accounting_counts_each_side() {
                 net.name(lines)
             );
         }
+    }
+}
+
+/// Packets of connections that are known, and one that is dropped: the section that sees it first, and the packet.
+fn known(net: Net) -> [(&'static str, Packet); 4] {
+    let (pod, peer) = ((net.pod, 1000), (net.world, 80));
+    [
+        ("from-container", udp(pod, peer)),
+        ("to-container", udp(peer, pod)),
+        ("from-container", udp(pod, (net.other, 80))),
+        ("from-container", udp(peer, pod)),
+    ]
+}
+
+#[test]
+fn events_that_find_no_room_are_counted_one_by_one() {
+    need!(Need::Root, Need::Tool("clang"));
+    let mut bench = Bench::new("");
+    let lost = |bench: &Bench| bench.maps.metrics().unwrap().lost_events().unwrap();
+    for net in Net::BOTH.map(Net::of) {
+        let steps = opened([Step::Local(net.other, false)]);
+        check(&mut bench, &[scenario("open", steps)]);
+        let packets = known(net).map(|(section, packet)| (section, packet.bytes()));
+        let sent = packets.each_ref().map(|(section, packet)| {
+            bench.run(section, packet, 0);
+            bench.events();
+            bench.run(section, packet, 0);
+            letters(&bench.events())
+        });
+        assert_eq!(
+            sent.each_ref().map(String::as_str),
+            ["tt", "tt", "tt", "td"]
+        );
+        // Nobody reads, until there is no room for the smallest of them.
+        while lost(&bench) == 0 {
+            bench.run(packets[0].0, &packets[0].1, 0);
+        }
+        for ((section, packet), letters) in packets.iter().zip(&sent) {
+            let before = lost(&bench);
+            bench.run(section, packet, 0);
+            let name = net.name(letters);
+            assert_eq!(lost(&bench) - before, letters.len() as u64, "{name}");
+        }
+        bench.reset();
     }
 }
