@@ -17,7 +17,7 @@ use crate::options::EndpointOptions;
 use crate::patch::EndpointObject;
 use crate::settings::Settings;
 use crate::shape::{self, EndpointConfig};
-use crate::sources::{Sources, read_templates};
+use crate::sources::{UnitSources, Units, read_templates};
 use crate::state::StateLayout;
 use crate::timeline::Timeline;
 use crate::unit::Unit;
@@ -68,7 +68,7 @@ pub struct Built {
 /// Builds objects for one configuration of the node.
 pub struct Builder {
     settings: Settings,
-    sources: Sources,
+    sources: Units,
     renderer: Renderer,
     cache: TemplateCache,
     bundle: Option<Bundle>,
@@ -109,7 +109,7 @@ impl Builder {
             Err(error) => (None, Some(chain(&error))),
         };
         Ok(Self {
-            sources: Sources::read(&paths.bpf_dir)?,
+            sources: Units::open(&paths.bpf_dir, &texts)?,
             renderer: Renderer::recalled(texts, &memory, &settings.node, &settings.endpoint)?,
             cache: TemplateCache::open(templates, settings.cache.lock_timeout)?,
             bundle,
@@ -292,17 +292,26 @@ impl Builder {
             .prefix(TEMPORARY)
             .tempdir_in(state)
             .map_err(FileError::of("make a temporary folder in", state))?;
-        Ok(self.compile(clang, unit, headers, folder.path())?)
+        let (sources, limits) = (self.sources(unit)?, self.limits());
+        Ok(compile(
+            clang,
+            unit,
+            headers,
+            sources,
+            &limits,
+            folder.path(),
+        )?)
     }
 
-    /// The datapath's sources.
-    pub fn sources(&self) -> &Sources {
-        &self.sources
+    /// What a unit consists of.
+    pub fn sources(&self, unit: Unit) -> Result<&UnitSources, Error> {
+        Ok(self.sources.of(unit)?)
     }
 
     /// The key that a unit with these headers has with a compiler of this version.
-    pub fn key(&self, unit: Unit, headers: &Headers, compiler: &str) -> TemplateKey {
-        TemplateKey::new(unit, headers, &self.sources, FLAGS, compiler)
+    pub fn key(&self, unit: Unit, headers: &Headers, compiler: &str) -> Result<TemplateKey, Error> {
+        let sources = self.sources(unit)?;
+        Ok(TemplateKey::new(unit, headers, sources, FLAGS, compiler))
     }
 
     /// The node's compiler.
@@ -330,7 +339,7 @@ impl Builder {
         notices: &mut Vec<String>,
     ) -> Result<Option<Found>, Error> {
         if let Some(clang) = Clang::known(&self.search, &self.layout().clang()) {
-            let key = self.key(unit, headers, &clang.version);
+            let key = self.key(unit, headers, &clang.version)?;
             match self.cache.get(key, notices) {
                 Ok(Some(entry)) => return Ok(Some((key, entry, Origin::Cache))),
                 Ok(None) => {}
@@ -341,7 +350,7 @@ impl Builder {
         let Some(bundle) = &self.bundle else {
             return Ok(None);
         };
-        let key = self.key(unit, headers, &bundle.compiler);
+        let key = self.key(unit, headers, &bundle.compiler)?;
         match bundle.get(key) {
             Ok(entry) => Ok(entry.map(|entry| (key, entry, Origin::Bundle))),
             Err(poison) => {
@@ -363,7 +372,8 @@ impl Builder {
         clang: &Clang,
         mut notices: Vec<String>,
     ) -> Result<Obtained, Error> {
-        let key = self.key(unit, headers, &clang.version);
+        let key = self.key(unit, headers, &clang.version)?;
+        let (sources, limits) = (self.sources(unit)?, self.limits());
         let mut cpu = None;
         let recipe = Recipe {
             key,
@@ -373,7 +383,7 @@ impl Builder {
             shape: shape::summary(&self.settings.node, &shape.of_unit(unit)),
         };
         let obtained = self.cache.get_or_build(&recipe, |folder| {
-            let compiled = self.compile(clang, unit, headers, folder)?;
+            let compiled = compile(clang, unit, headers, sources, &limits, folder)?;
             cpu = Some(compiled.cpu);
             Ok(compiled)
         })?;
@@ -385,15 +395,5 @@ impl Builder {
             origin,
             notices,
         })
-    }
-
-    fn compile(
-        &self,
-        clang: &Clang,
-        unit: Unit,
-        headers: &Headers,
-        folder: &Path,
-    ) -> Result<Compiled, CompileError> {
-        compile(clang, unit, headers, &self.sources, &self.limits(), folder)
     }
 }

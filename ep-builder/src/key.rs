@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::digest::hex;
 use crate::header::{EP_CONFIG, Headers, NODE_CONFIG};
-use crate::sources::Sources;
+use crate::sources::UnitSources;
 use crate::unit::Unit;
 
 /// Raised when an object of the same inputs would come out different, or be laid out differently in the
@@ -27,7 +27,7 @@ impl TemplateKey {
     pub fn new(
         unit: Unit,
         headers: &Headers,
-        sources: &Sources,
+        sources: &UnitSources,
         flags: &[&str],
         compiler: &str,
     ) -> Self {

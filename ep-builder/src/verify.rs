@@ -2,9 +2,7 @@
 
 use crate::builder::Builder;
 use crate::cache::Entry;
-use crate::compile::FLAGS;
 use crate::error::Error;
-use crate::key::TemplateKey;
 
 /// What a check of a template found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +25,7 @@ impl Builder {
     pub fn verify(&self, entry: &Entry, rebuild: bool) -> Result<Verified, Error> {
         let manifest = &entry.manifest;
         let (unit, compiler) = (manifest.unit, &manifest.compiler);
-        let key = TemplateKey::new(unit, &entry.headers, self.sources(), FLAGS, compiler);
+        let key = self.key(unit, &entry.headers, compiler)?;
         if key != manifest.key {
             return Ok(Verified::OtherSources);
         }

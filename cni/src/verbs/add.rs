@@ -20,6 +20,7 @@ use super::teardown::tear_down;
 use super::{answer, bandwidth, failures, host, labels, ports};
 use crate::attachments::{Found, Note, Stage, Wired};
 use crate::error::{Error, Failure, Kind};
+use crate::heap::find_pages;
 use crate::log::CallLog;
 use crate::net::{Netns, Owner, Pair, PairSpec, Plan, Wire};
 use crate::netconf::NetConf;
@@ -27,6 +28,9 @@ use crate::reply::Reply;
 use crate::request::{Add, Environment};
 use crate::result::Outcome;
 use crate::version::Version;
+
+/// What it takes of the heap, most of it for the template, the object that is made of it, and the sources.
+const MEMORY: usize = 768 << 10;
 
 /// An ADD under way: everything is open, nothing is made.
 struct Wiring<'a> {
@@ -68,6 +72,7 @@ pub(crate) fn add(
     log: &mut CallLog,
 ) -> Result<Reply, Error> {
     answer::refuse_unsupported(&request.conf)?;
+    find_pages(MEMORY);
     let netns = Netns::open(Path::new(&request.netns), request.own_netns_is_fine);
     let netns = netns.map_err(failures::net("use the pod's network namespace"))?;
     let node = Node::open(request.conf.common.settings.as_deref(), log)?;

@@ -20,7 +20,7 @@ pub use sandbox::Limits;
 
 use crate::elf::slim;
 use crate::header::{EP_CONFIG, Headers, NODE_CONFIG};
-use crate::sources::Sources;
+use crate::sources::UnitSources;
 use crate::unit::Unit;
 use crate::whole_file::{self, FileError};
 use flags::SOURCE_FOLDER;
@@ -46,7 +46,7 @@ pub fn compile(
     clang: &Clang,
     unit: Unit,
     headers: &Headers,
-    sources: &Sources,
+    sources: &UnitSources,
     limits: &Limits,
     folder: &Path,
 ) -> Result<Compiled, CompileError> {
@@ -79,7 +79,7 @@ pub fn compile(
     })
 }
 
-fn lay_out(headers: &Headers, sources: &Sources, folder: &Path) -> Result<(), CompileError> {
+fn lay_out(headers: &Headers, sources: &UnitSources, folder: &Path) -> Result<(), CompileError> {
     // No fsync: these files live as long as the compiler runs.
     let put = |path: &Path, bytes: &[u8]| -> Result<(), FileError> {
         let parent = path.parent().unwrap_or(folder);

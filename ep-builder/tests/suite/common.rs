@@ -10,7 +10,8 @@ use ep_builder::compile::{Clang, Limits, Search};
 use ep_builder::endpoint::Endpoint;
 use ep_builder::header::{Renderer, envelope};
 use ep_builder::settings::Settings;
-use ep_builder::sources::{Sources, read_renderer};
+use ep_builder::sources::{UnitSources, read_renderer, read_templates};
+use ep_builder::unit::Unit;
 use ep_builder::whole_file;
 use tempfile::TempDir;
 
@@ -31,9 +32,15 @@ pub(crate) fn renderer() -> Renderer {
     read_renderer(&repository("bpf-templates")).unwrap()
 }
 
-/// The shipped sources.
-pub(crate) fn sources() -> Sources {
-    Sources::read(&repository("bpf-src")).unwrap()
+/// The shipped sources of a unit.
+pub(crate) fn sources(unit: Unit) -> UnitSources {
+    sources_in(&repository("bpf-src"), unit)
+}
+
+/// What a unit consists of in a copy of the sources.
+pub(crate) fn sources_in(root: &Path, unit: Unit) -> UnitSources {
+    let headers = read_templates(&repository("bpf-templates")).unwrap();
+    UnitSources::read(root, &headers, unit).unwrap()
 }
 
 /// The endpoint of the golden record.

@@ -45,7 +45,7 @@ fn object(clang: &Clang, endpoint: &Endpoint, extra_comment: &str) -> Vec<u8> {
         clang,
         Unit::Lxc,
         &headers,
-        &sources(),
+        &sources(Unit::Lxc),
         &Limits::default(),
         folder.path(),
     )
@@ -113,7 +113,7 @@ fn unescaped_text_would_have_broken_out() {
         &clang,
         Unit::Lxc,
         &headers,
-        &sources(),
+        &sources(Unit::Lxc),
         &Limits::default(),
         folder.path(),
     )

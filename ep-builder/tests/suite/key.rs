@@ -21,17 +21,18 @@ use ep_builder::unit::Unit;
 use weir_tests::need;
 use weir_tests::need::Need;
 
-use crate::common::{Node, clang, endpoint_2665, put, renderer, repository, sources};
+use crate::common::{Node, clang, endpoint_2665, put, renderer, repository, sources, sources_in};
 
 fn headers(node: &NodeConfig, shape: &EndpointConfig) -> Headers {
     renderer().template(Unit::Lxc, node, shape).unwrap()
 }
 
-fn key_of(sources: &Sources) -> TemplateKey {
+/// The key of a unit of the sources in this folder.
+fn key_of(unit: Unit, root: &Path) -> TemplateKey {
     TemplateKey::new(
-        Unit::Lxc,
+        unit,
         &headers(&NodeConfig::default(), &EndpointConfig::default()),
-        sources,
+        &sources_in(root, unit),
         FLAGS,
         "clang version 14.0.0",
     )
@@ -58,11 +59,9 @@ fn two_folders_give_the_same_key_and_the_same_bytes() {
         &repository("bpf-src"),
         &elsewhere.path().join("a/much/longer/name"),
     );
-    let copied = Sources::read(&elsewhere.path().join("a/much/longer/name")).unwrap();
-    assert_eq!(key_of(&copied), key_of(&sources()));
-
+    let copied = elsewhere.path().join("a/much/longer/name");
     let (node, shape) = (NodeConfig::default(), EndpointConfig::default());
-    let build = |unit: Unit, sources: &Sources, folder: &Path| {
+    let build = |unit: Unit, root: &Path, folder: &Path| {
         let folder = &folder.join(unit.name());
         let headers = renderer().template(unit, &node, &shape).unwrap();
         fs::create_dir_all(folder).unwrap();
@@ -70,7 +69,7 @@ fn two_folders_give_the_same_key_and_the_same_bytes() {
             &clang(),
             unit,
             &headers,
-            sources,
+            &sources_in(root, unit),
             &Limits::default(),
             folder,
         )
@@ -78,7 +77,8 @@ fn two_folders_give_the_same_key_and_the_same_bytes() {
         .object
     };
     for unit in Unit::ALL {
-        let first = build(unit, &sources(), &elsewhere.path().join("x"));
+        assert_eq!(key_of(unit, &copied), key_of(unit, &repository("bpf-src")));
+        let first = build(unit, &repository("bpf-src"), &elsewhere.path().join("x"));
         let second = build(unit, &copied, &elsewhere.path().join("y/yyyyyyyyyyyyyyy"));
         assert!(first == second, "the objects of {unit} differ");
         let types = Btf::parse(&Loadable::parse(&first).unwrap().types).unwrap();
@@ -87,43 +87,71 @@ fn two_folders_give_the_same_key_and_the_same_bytes() {
 }
 
 #[test]
-fn one_byte_of_any_source_changes_the_key() {
+fn one_byte_changes_the_keys_of_the_units_that_include_it() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("bpf");
     copy_tree(&repository("bpf-src"), &root);
-    let original = Sources::read(&root).unwrap();
-    let key = key_of(&original);
-    for file in original.files() {
+    let keys = || Unit::ALL.map(|unit| key_of(unit, &root));
+    let before = keys();
+    let mut others = 0;
+    for file in Sources::read(&root).unwrap().files() {
         let path = root.join(&file.path);
         let mut bytes = file.bytes.clone();
         let last = bytes.last_mut().unwrap();
         *last ^= 1;
         put(&path, &bytes);
-        assert_ne!(
-            key_of(&Sources::read(&root).unwrap()),
-            key,
-            "{}",
-            path.display()
-        );
+        let is_part = |unit| {
+            sources(unit)
+                .files()
+                .iter()
+                .any(|part| part.path == file.path)
+        };
+        let expected = Unit::ALL.map(is_part);
+        let after = keys();
+        let changed = [0, 1, 2].map(|at| after[at] != before[at]);
+        assert_eq!(changed, expected, "{}", path.display());
+        others += usize::from(!expected[0]);
         put(&path, &file.bytes);
     }
+    assert!(others > 0, "an endpoint's programs consist of all files");
+    assert_eq!(keys(), before, "all changes undone");
+}
+
+#[test]
+fn a_new_file_changes_the_key_once_it_is_included() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("bpf");
+    copy_tree(&repository("bpf-src"), &root);
+    let key = || key_of(Unit::Lxc, &root);
+    let before = key();
     put(root.join("lib/new.h"), "");
-    assert_ne!(key_of(&Sources::read(&root).unwrap()), key, "a new file");
-    fs::rename(root.join("lib/new.h"), root.join("lib/other.h")).unwrap();
-    let renamed = key_of(&Sources::read(&root).unwrap());
-    fs::remove_file(root.join("lib/other.h")).unwrap();
-    assert_ne!(renamed, key);
-    assert_eq!(
-        key_of(&Sources::read(&root).unwrap()),
-        key,
-        "all changes undone"
+    assert_eq!(key(), before, "nobody includes it");
+    let main = root.join("bpf_lxc.c");
+    let text = fs::read_to_string(&main).unwrap() + "#include \"lib/new.h\"\n";
+    put(&main, &text);
+    let with = key();
+    put(root.join("lib/new.h"), "/* */");
+    assert_ne!(key(), with, "it is included");
+    fs::remove_file(root.join("lib/new.h")).unwrap();
+    let without = key();
+    assert!(
+        without != with && without != before,
+        "what is included is gone"
     );
+    // Beside the file that includes it the compiler looks first.
+    let inner = fs::read_to_string(root.join("lib/utils.h")).unwrap() + "#include \"new.h\"\n";
+    put(root.join("lib/utils.h"), &inner);
+    let outer = key();
+    put(root.join("new.h"), "");
+    let below = key();
+    put(root.join("lib/new.h"), "");
+    assert!(below != outer && key() != below, "either may be meant");
 }
 
 #[test]
 fn every_flag_and_the_compiler_s_version_change_the_key() {
     let headers = headers(&NodeConfig::default(), &EndpointConfig::default());
-    let sources = sources();
+    let sources = sources(Unit::Lxc);
     let key = TemplateKey::new(Unit::Lxc, &headers, &sources, FLAGS, "clang version 14.0.6");
     for (index, flag) in FLAGS.iter().enumerate() {
         let mut flags = FLAGS.to_vec();
@@ -149,7 +177,8 @@ fn every_flag_and_the_compiler_s_version_change_the_key() {
 #[test]
 fn every_unit_has_a_key_of_its_own() {
     let headers = headers(&NodeConfig::default(), &EndpointConfig::default());
-    let sources = sources();
+    // The same sources for all: it is not they that make the difference.
+    let sources = sources(Unit::Lxc);
     let key = |unit| TemplateKey::new(unit, &headers, &sources, FLAGS, "c").to_string();
     let mut keys = Unit::ALL.map(key).to_vec();
     keys.sort();
@@ -175,7 +204,7 @@ fn every_shape_has_a_key_of_its_own() {
     with(&|_, shape| shape.ct_tcp += 1);
     with(&|_, shape| shape.ct_any += 1);
     with(&|node, _| node.map_prefix = ep_builder::shape::MapPrefix::new("other").unwrap());
-    let sources = sources();
+    let sources = sources(Unit::Lxc);
     let mut keys: Vec<_> = all
         .iter()
         .map(|(node, shape)| {

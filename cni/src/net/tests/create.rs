@@ -37,14 +37,18 @@ fn both_ends_are_born_named_addressed_sized_and_down() {
         assert!(host.is_veth && inner.is_veth && !host.is_up && !inner.is_up);
         assert_eq!(host.owner(), Owner::Marked(&pod.alias()));
         let said = run(&format!("ip -d link show {}", pair.host_name));
-        // The group that marked it until it had its alias is taken back.
+        let inside = pod.run("ip -d link show eth0");
+        // The group that marked it until it had its alias is taken back. Queues that are not used are not made.
         for kept in [
             "group default",
+            "numtxqueues 1 ",
+            "numrxqueues 1 ",
             "gso_max_size 65536",
             "gso_max_segs 65535",
             "gro_max_size 65536",
         ] {
             assert!(said.contains(kept), "{kept}: {said}");
+            assert!(inside.contains(kept), "{kept}: {inside}");
         }
         assert_eq!(
             wire.host().remove(&pod.attachment).unwrap(),

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use ep_builder::builder::Builder;
 use ep_builder::error::{Error, chain};
+use ep_builder::sources::Sources;
 use ep_builder::state::{Entry, Store};
 use ep_builder::unit::Unit;
 use nix::sys::statfs::{TMPFS_MAGIC, statfs};
@@ -36,11 +37,18 @@ const ROOM: u64 = 16 << 20;
 pub(super) fn sources(node: &Node) -> (Vec<Finding>, Option<Builder>) {
     match Builder::open(node.settings.clone(), node.search()) {
         Err(error) => (vec![SOURCES.fail(chain(&error), advice(&error))], None),
-        Ok(builder) => {
-            let folder = node.settings.paths.bpf_dir.display();
-            let count = builder.sources().files().len();
-            let sources = SOURCES.ok(format!("{count} files in {folder}"));
-            (vec![sources, template(node, &builder)], Some(builder))
+        Ok(builder) => (vec![all(node), template(node, &builder)], Some(builder)),
+    }
+}
+
+/// All of them, where a builder reads those of its unit.
+fn all(node: &Node) -> Finding {
+    let folder = &node.settings.paths.bpf_dir;
+    match Sources::read(folder).map_err(Error::from) {
+        Err(error) => SOURCES.fail(chain(&error), advice(&error)),
+        Ok(sources) => {
+            let count = sources.files().len();
+            SOURCES.ok(format!("{count} files in {}", folder.display()))
         }
     }
 }
