@@ -2,6 +2,8 @@
 
 use std::error::Error as Source;
 
+use ep_builder::trouble;
+
 use crate::document::Fault;
 use crate::netconf::{ConfigError, Unreadable};
 use crate::request::EnvironmentError;
@@ -145,16 +147,21 @@ impl Error {
             text.push_str(&error.to_string());
             cause = error.source();
         }
-        if let Self::Failed(Failure {
-            advice: Some(advice),
-            ..
-        }) = self
-        {
+        if let Some(advice) = self.advice() {
             text.push_str("; ");
             text.push_str(advice);
         }
         shortened(&mut text);
         unswallowed(&text)
+    }
+
+    /// What to do: what the failure says of itself, or what its causes need.
+    fn advice(&self) -> Option<&str> {
+        let Self::Failed(failure) = self else {
+            return trouble::advice(self);
+        };
+        let own = failure.advice.as_deref();
+        own.or_else(|| trouble::advice(self))
     }
 
     /// What the protocol wants beside the message.

@@ -5,7 +5,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -156,8 +156,11 @@ fn open(path: &Path) -> io::Result<File> {
         }
         (opened, _) => opened?,
     };
-    // A FIFO or a device may block, or do anything at all.
-    if !file.metadata()?.is_file() {
+    let metadata = file.metadata()?;
+    // A FIFO or a device may block, or do anything at all. A file with another name may be somebody's who was
+    // not asked, and one of another owner is theirs to read.
+    let is_ours = metadata.uid() == nix::unistd::geteuid().as_raw() && metadata.nlink() == 1;
+    if !metadata.is_file() || !is_ours {
         return Err(io::ErrorKind::Unsupported.into());
     }
     Ok(file)
@@ -255,6 +258,9 @@ mod tests {
         ep_builder::whole_file::write(&victim, b"as it was").unwrap();
         std::os::unix::fs::symlink(&victim, &path).unwrap();
         call("symlink", &path).write();
+        fs::remove_file(&path).unwrap();
+        fs::hard_link(&victim, &path).unwrap();
+        call("hard link", &path).write();
         call("no folder", Path::new("/proc/none/log")).write();
         assert_eq!(fs::read_to_string(&victim).unwrap(), "as it was");
     }

@@ -50,6 +50,7 @@ pub mod sources;
 pub mod state;
 mod step;
 pub mod timeline;
+pub mod trouble;
 pub mod unit;
 pub mod verify;
 pub mod whole_file;

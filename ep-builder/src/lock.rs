@@ -3,14 +3,14 @@
 //! The kernel releases the lock when its holder dies, however it dies. The file names the holder's
 //! process id, for the error of those who waited in vain.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use nix::libc::O_NOFOLLOW;
+use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
 
 use crate::whole_file::{self, FileError};
 
@@ -77,17 +77,19 @@ impl FileLock {
                 .create(true)
                 .truncate(false)
                 .mode(0o600)
-                .custom_flags(O_NOFOLLOW)
+                .custom_flags(O_NOFOLLOW | O_NONBLOCK)
                 .open(path)?;
             match lock(&file) {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Ok(None),
                 Err(TryLockError::Error(error)) => return Err(error),
             }
+            let ours = file.metadata()?;
             // Whoever removed the file held it; a lock on a removed file excludes nobody.
-            if !is_at(&file, path) {
+            if !is_at(&ours, path) {
                 return Ok(None);
             }
+            refuse_other_names(&ours)?;
             sign(&mut file).unwrap_or_default();
             Ok(Some(file))
         };
@@ -113,13 +115,18 @@ fn sign(file: &mut File) -> io::Result<()> {
     write!(file, "{}", std::process::id())
 }
 
-fn is_at(file: &File, path: &Path) -> bool {
-    let same = |there: std::fs::Metadata, ours: std::fs::Metadata| {
-        (there.dev(), there.ino()) == (ours.dev(), ours.ino())
-    };
+fn is_at(ours: &Metadata, path: &Path) -> bool {
     std::fs::symlink_metadata(path)
-        .and_then(|there| Ok(same(there, file.metadata()?)))
-        .unwrap_or(false)
+        .is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino()))
+}
+
+/// The holder signs the file. One that is somebody else's under another name, or none at all, would take harm.
+fn refuse_other_names(ours: &Metadata) -> io::Result<()> {
+    if ours.is_file() && ours.nlink() == 1 {
+        return Ok(());
+    }
+    let text = "it is not a plain file of one name, so nobody of ours made it: remove it";
+    Err(io::Error::new(io::ErrorKind::InvalidInput, text))
 }
 
 /// The process that wrote itself into the lock file, for messages only.
@@ -202,5 +209,27 @@ mod tests {
             "still held by the new one"
         );
         drop(new);
+    }
+
+    /// A lock is signed: neither must the signature go elsewhere, nor the open wait.
+    #[test]
+    fn what_is_no_plain_file_of_one_name_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let [path, victim] = ["lock", "victim"].map(|name| folder.path().join(name));
+        let plant: [fn(&Path, &Path) -> io::Result<()>; 4] = [
+            |victim, path| std::fs::hard_link(victim, path),
+            |victim, path| std::os::unix::fs::symlink(victim, path),
+            |_, path| Ok(nix::unistd::mkfifo(path, nix::sys::stat::Mode::S_IRWXU)?),
+            |_, path| std::fs::create_dir(path),
+        ];
+        whole_file::write(&victim, b"as it was").unwrap();
+        for plant in plant {
+            plant(&victim, &path).unwrap();
+            let refused = FileLock::acquire(&path, Duration::ZERO);
+            assert!(matches!(refused, Err(LockError::File(_))), "{refused:?}");
+            assert_eq!(whole_file::read(&victim, 100).unwrap(), b"as it was");
+            whole_file::remove(&path).unwrap();
+        }
+        FileLock::acquire(&path, Duration::ZERO).unwrap();
     }
 }

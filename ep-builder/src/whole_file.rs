@@ -49,8 +49,9 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let replace = || -> io::Result<()> {
         let mut file = tempfile::Builder::new()
             .prefix(TEMPORARY)
-            .tempfile_in(folder)?;
-        file.write_all(bytes)?;
+            // Errors as the kernel gives them: the library's own hide which one it was.
+            .make_in(folder, create_new)?;
+        file.as_file_mut().write_all(bytes)?;
         file.as_file().sync_all()?;
         file.persist(path).map_err(|e| e.error)?;
         File::open(folder)?.sync_all()
@@ -67,13 +68,14 @@ pub fn write_via(path: &Path, via: &Path, bytes: &[u8]) -> Result<(), FileError>
 /// As [`write_via`], with these rights, whatever the umask is: for files that others read or run.
 pub fn write_as(path: &Path, via: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
     let replace = || -> io::Result<()> {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .custom_flags(O_NOFOLLOW)
-            .open(via)?;
+        let mut file = match create_new(via) {
+            // What a killed process left, or anything: it may have another name elsewhere, or lead there.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                remove(via).map_err(|error| error.source)?;
+                create_new(via)?
+            }
+            created => created?,
+        };
         file.write_all(bytes)?;
         // What is private is so from its first moment, and an ADD pays for no other call.
         if mode & 0o077 != 0 {
@@ -110,16 +112,20 @@ pub fn write_output(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 /// Writes a file of a private scratch folder: not durable, and nobody else reads it. One that does not fit is
 /// not kept.
 pub fn write_scratch(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    let opened = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path);
-    let written = opened.and_then(|mut file| {
+    let written = create_new(path).and_then(|mut file| {
         file.write_all(bytes)
             .inspect_err(|_| fs::remove_file(path).unwrap_or_default())
     });
     written.map_err(FileError::of("write", path))
+}
+
+/// Makes a private file where nothing is: no symlink is followed, and no other file is met.
+fn create_new(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
 }
 
 /// Opens a plain file for reading; refuses symlinks, FIFOs, devices and folders, and never blocks.
@@ -208,7 +214,7 @@ pub fn private_folder(path: &Path) -> Result<(), FileError> {
         });
         let metadata = there?;
         if !metadata.is_dir() {
-            return Err(io::Error::from(io::ErrorKind::NotADirectory));
+            return Err(no_folder());
         }
         if metadata.uid() != nix::unistd::geteuid().as_raw()
             || metadata.permissions().mode() & 0o022 != 0
@@ -223,6 +229,21 @@ pub fn private_folder(path: &Path) -> Result<(), FileError> {
         Ok(())
     };
     make().map_err(FileError::of("use folder", path))
+}
+
+fn no_folder() -> io::Error {
+    let text = "it is no folder (a symbolic link to one is none): remove it";
+    io::Error::new(io::ErrorKind::NotADirectory, text)
+}
+
+/// Refuses a symbolic link where a folder of ours may be, or nothing.
+pub fn refuse_link(path: &Path) -> Result<(), FileError> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_symlink() => {
+            Err(FileError::of("use folder", path)(no_folder()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Swaps two paths atomically. Both must exist.
@@ -270,6 +291,27 @@ mod tests {
         write(&path, b"two").unwrap();
         assert_eq!(read(&path, 3).unwrap(), b"two");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_in_the_way_of_a_temporary_name_is_not_written_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let [path, via, victim] = ["path", "via", "victim"].map(|name| folder.path().join(name));
+        let plant: [fn(&Path, &Path) -> io::Result<()>; 5] = [
+            |victim, via| fs::hard_link(victim, via),
+            |victim, via| std::os::unix::fs::symlink(victim, via),
+            |_, via| Ok(nix::unistd::mkfifo(via, nix::sys::stat::Mode::S_IRWXU)?),
+            |_, via| fs::create_dir_all(via.join("deep")),
+            |_, via| write(via, b"what a killed process left").map_err(|error| error.source),
+        ];
+        write(&victim, b"as it was").unwrap();
+        for plant in plant {
+            plant(&victim, &via).unwrap();
+            write_via(&path, &via, b"new").unwrap();
+            assert_eq!(read(&path, 3).unwrap(), b"new");
+            assert_eq!(read(&victim, 100).unwrap(), b"as it was");
+            assert!(fs::symlink_metadata(&via).is_err());
+        }
     }
 
     #[test]

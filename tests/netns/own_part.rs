@@ -11,6 +11,7 @@ use ep_builder::policy::Protocol;
 use ep_builder::settings::Settings;
 use ep_builder::timeline::Timeline;
 use ep_builder::unit::Unit;
+use nix::sched::{CloneFlags, unshare};
 use serde_json::Value;
 use weir_tests::need::Need;
 use weir_tests::pods::{command, run, set_sysctl};
@@ -100,11 +101,20 @@ fn natives(status: &Value) -> Vec<String> {
         .collect()
 }
 
+/// The kernel has no table of routes before the first route.
+#[test]
+fn a_node_that_never_had_a_route_gets_its_part() {
+    need!(Need::Root, Need::Templates, Need::Tool("ip"));
+    let lab = Lab::with(weir_tests::pods::MAPS);
+    unshare(CloneFlags::CLONE_NEWNET).unwrap();
+    lab.weir(&["node", "init"]).expect_success();
+}
+
 #[test]
 fn it_is_made_once_and_nothing_is_left_of_it() {
     need!(
         Need::Root,
-        Need::Tool("clang"),
+        Need::Templates,
         Need::Tool("ip"),
         Need::Tool("tc")
     );
@@ -137,7 +147,7 @@ fn it_is_made_once_and_nothing_is_left_of_it() {
 
 #[test]
 fn what_comes_later_is_said_and_taken_up() {
-    need!(Need::Root, Need::Tool("clang"), Need::Tool("ip"));
+    need!(Need::Root, Need::Templates, Need::Tool("ip"));
     let lab = node(&[], "");
     let said = lab.weir(&["node", "init"]);
     assert_eq!(said.code, Some(0), "{said:?}");
@@ -169,7 +179,7 @@ fn what_comes_later_is_said_and_taken_up() {
 fn a_pair_of_somebody_else_is_left_alone() {
     need!(
         Need::Root,
-        Need::Tool("clang"),
+        Need::Templates,
         Need::Tool("ip"),
         Need::Tool("tc")
     );
@@ -191,7 +201,7 @@ fn a_pair_of_somebody_else_is_left_alone() {
 fn what_somebody_else_made_for_filters_stays() {
     need!(
         Need::Root,
-        Need::Tool("clang"),
+        Need::Templates,
         Need::Tool("ip"),
         Need::Tool("tc")
     );
@@ -269,7 +279,7 @@ fn what_the_node_runs_on_is_in_use_until_it_is_cleaned() {
 
 #[test]
 fn ports_of_pods_are_opened_in_a_map_that_is_new() {
-    need!(Need::Root, Need::Tool("clang"), Need::Tool("ip"));
+    need!(Need::Root, Need::Templates, Need::Tool("ip"));
     let lab = node(&["-4"], "");
     lab.weir(&["node", "init"]).expect_success();
     let mut pod = lab.bare_pod(1);
@@ -312,7 +322,7 @@ fn diagnosis(lab: &Lab) -> Vec<Value> {
 fn the_doctor_sees_what_is_missing() {
     need!(
         Need::Root,
-        Need::Tool("clang"),
+        Need::Templates,
         Need::Tool("ip"),
         Need::Tool("tc")
     );

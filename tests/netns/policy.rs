@@ -1,7 +1,9 @@
 //! Policies in force: from the operator's files to what real connections may do, and back.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::symlink;
 use std::thread;
 use std::time::Duration;
 
@@ -311,6 +313,31 @@ spec:
     let networks = stage.json(&["ip", "list"]);
     let mut networks = networks.as_array().unwrap().iter();
     assert!(networks.all(|row| row["revision"].is_null()));
+}
+
+/// Judged without its labels a pod would be somebody else, to whom more is open, or less.
+#[test]
+fn a_pod_whose_labels_cannot_be_read_lets_no_policy_in() {
+    need!(Need::Root, Need::Templates, Need::Tool("ip"));
+    let stage = Stage::new();
+    let web = stage.pod(1, &[("app", "web")]);
+    let db = stage.pod(2, &[("app", "db")]);
+    stage.apply(&[CLOSED, WEB]);
+    let root = stage.lab.node().state();
+    let aside = root.join("aside");
+    for id in ["00001", "00002"] {
+        // A link is not followed: a folder that is there, and cannot be read.
+        fs::rename(root.join(id), &aside).unwrap();
+        symlink("aside", root.join(id)).unwrap();
+        let refused = stage.policy(&["apply"]);
+        assert_ne!(refused.code, Some(0), "{id}: {refused:?}");
+        assert!(refused.stderr.contains(id), "{refused:?}");
+        check(&[(&web, &db, 80, true), (&web, &db, 8080, false)]);
+        fs::remove_file(root.join(id)).unwrap();
+        fs::rename(&aside, root.join(id)).unwrap();
+    }
+    stage.apply(&[CLOSED]);
+    check(&[(&web, &db, 80, false)]);
 }
 
 #[test]

@@ -143,12 +143,11 @@ impl TemplateCache {
         keep: Duration,
     ) -> Option<Why> {
         let old = || self.idle(name) >= keep;
-        let alone = |key| !self.folder(key).exists() && !self.beside(key, BUILDING).exists();
         match kind {
             Kind::Entry(key) => (!in_use.contains(key) && old()).then_some(Why::Unused),
             Kind::Quarantined(_) => old().then_some(Why::Quarantined),
-            Kind::Building(_) => Some(Why::Leftover),
-            Kind::Lock(key) => alone(*key).then_some(Why::Leftover),
+            // A lock goes with its holder; one that nobody holds was left by the dead.
+            Kind::Building(_) | Kind::Lock(_) => Some(Why::Leftover),
             Kind::Stranger => None,
         }
     }

@@ -1,9 +1,10 @@
-//! Running the compiler: clean environment, own folder, limits, and death with its parent.
+//! Running the compiler: clean environment, no capabilities, own folder, limits, and death with its parent.
 //!
-//! `unsafe` in two places: the hook between fork and exec, and the wait that tells the processor time.
+//! `unsafe` in three places: the hook between fork and exec, the call in it that nobody wraps, and the wait that
+//! tells the processor time.
 #![expect(
     unsafe_code,
-    reason = "the hook between fork and exec, and wait4, are the kernel's own interface"
+    reason = "the hook between fork and exec, capset and wait4 are the kernel's own interface"
 )]
 
 use std::fs::File;
@@ -15,7 +16,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use nix::libc::{WNOHANG, rusage, timeval, wait4};
+use nix::libc::{SYS_capset, WNOHANG, rusage, syscall, timeval, wait4};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::prctl::{set_no_new_privs, set_pdeathsig};
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
@@ -46,6 +47,9 @@ impl Default for Limits {
 const FILE_SIZE: u64 = 64 << 20;
 /// How much of what the compiler says is kept: the first errors are the ones that matter.
 const KEPT: u64 = 64 << 10;
+
+/// `_LINUX_CAPABILITY_VERSION_3` of `linux/capability.h`.
+const CAPABILITY_VERSION_3: u32 = 0x2008_0522;
 
 /// How a run ended.
 pub(super) struct Outcome {
@@ -126,15 +130,29 @@ fn confine(command: &mut Command, limits: &Limits) {
         // we start; a wrapper script should `exec` the compiler.
         set_pdeathsig(Signal::SIGKILL)?;
         set_no_new_privs()?;
+        give_up_capabilities()?;
         for (resource, limit) in limits {
             setrlimit(resource, limit, limit)?;
         }
         Ok(())
     };
-    // SAFETY: the hook runs in the child between fork and exec. It calls prctl and setrlimit only, which
+    // SAFETY: the hook runs in the child between fork and exec. It calls prctl, capset and setrlimit only, which
     // are async-signal-safe system calls; it allocates nothing and takes no lock.
     unsafe {
         command.pre_exec(hook);
+    }
+}
+
+/// For good: root, too, gains none by an exec once it may gain no privileges (`cap_bprm_creds_from_file`), and
+/// needs none to read and write what is its own.
+fn give_up_capabilities() -> io::Result<()> {
+    // `struct __user_cap_header_struct` of capset(2), for the caller; then two times effective, permitted, inheritable.
+    let header: [u32; 2] = [CAPABILITY_VERSION_3, 0];
+    let none = [0u32; 6];
+    // SAFETY: both are as long as version 3 of the interface says, and the kernel only reads them.
+    match unsafe { syscall(SYS_capset, header.as_ptr(), none.as_ptr()) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
     }
 }
 

@@ -130,7 +130,9 @@ fn concerns(map: MapName, id: EndpointId) -> bool {
     match map {
         MapName::Policy(owner) | MapName::Calls(owner) => owner == id,
         MapName::Conntrack(map) => map.owner.is_none_or(|owner| owner == id),
-        MapName::Tails(_) | MapName::DeviceCalls(_) => false,
+        // No pod's program asks the node's policy itself, and its name is that of the pod's up to where the kernel
+        // cuts it.
+        MapName::NodePolicy | MapName::Tails(_) | MapName::DeviceCalls(_) => false,
         _ => true,
     }
 }

@@ -41,7 +41,7 @@ impl Refusal {
                 "the kernel gives no reason: weir needs Linux 6.1 or newer, with CONFIG_BPF_JIT and CONFIG_NET_CLS_BPF",
             ),
             _ => Some(
-                "the generation in force goes on; `weir endpoint log ID` shows all of the log, which belongs into a bug report",
+                "the generation in force goes on; without CAP_PERFMON or CAP_SYS_ADMIN the kernel refuses what it lets root load; with them, the log, which `weir endpoint log ID` shows whole, belongs into a bug report",
             ),
         }
     }

@@ -227,8 +227,9 @@ impl Network {
     ) -> Result<Vec<Vec<u8>>, NodeError> {
         match self.rtnl.list(message) {
             Ok(answers) => Ok(answers),
+            // A table that never had a route is not there.
             Err(Failure::Refused(Refusal {
-                errno: Errno::EOPNOTSUPP | Errno::EAFNOSUPPORT | Errno::ENODEV,
+                errno: Errno::EOPNOTSUPP | Errno::EAFNOSUPPORT | Errno::ENODEV | Errno::ENOENT,
                 ..
             })) => Ok(Vec::new()),
             Err(failure) => Err(refused(failure, task)),

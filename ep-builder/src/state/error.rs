@@ -181,6 +181,17 @@ impl StateError {
         |source| Self::Damaged { path, source }
     }
 
+    /// Whether a file or folder that may be whole could not be read.
+    pub fn is_of_the_disk(&self) -> bool {
+        match self {
+            Self::File(error) => !error.is_not_found(),
+            Self::Unrestorable { header, source, .. } => {
+                header.is_of_the_disk() || source.is_of_the_disk()
+            }
+            _ => false,
+        }
+    }
+
     /// What the operator can do.
     pub fn advice(&self) -> Option<&'static str> {
         match self {

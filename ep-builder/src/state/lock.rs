@@ -33,18 +33,14 @@ pub(super) fn try_acquire(
         .map_err(|source| StateError::Locked { id, source })
 }
 
-/// The folder of the locks is made when it is first missed: a reader of the state needs none.
+/// The folder of the locks is made when it is first missed: a reader of the state needs none. A symbolic link in its
+/// place would have the files made, signed and removed elsewhere.
 fn with_folder<T>(
     layout: &StateLayout,
     lock: impl Fn() -> Result<T, LockError>,
 ) -> Result<T, LockError> {
-    match lock() {
-        Err(LockError::File(e)) if e.is_not_found() => {
-            whole_file::private_folder(&layout.locks())?;
-            lock()
-        }
-        other => other,
-    }
+    whole_file::private_folder(&layout.locks())?;
+    lock()
 }
 
 /// Whether somebody has the endpoint's lock. Asks by a shared lock, held for an instant, on a file that

@@ -247,7 +247,7 @@ fn a_failed_compile_is_not_remembered() {
 fn the_compiler_sees_a_clean_environment_and_its_own_folder() {
     need!(Need::Tool("clang"));
     let node = node(
-        "env > \"$(dirname $0)/env\"; pwd > \"$(dirname $0)/pwd\"; ulimit -v > \"$(dirname $0)/limit\"; exec $REAL \"$@\"",
+        "cd \"$(dirname $0)\"; env > env; echo $OLDPWD > pwd; ulimit -v > limit; cat /proc/self/status > rights; cd - > /dev/null; exec $REAL \"$@\"",
     );
     node.builder()
         .build(&endpoint_2665(), &mut Timeline::default())
@@ -268,6 +268,15 @@ fn the_compiler_sees_a_clean_environment_and_its_own_folder() {
     }
     assert!(Path::new(read("pwd").trim()).starts_with(node.path("state/templates")));
     assert_eq!(read("limit").trim(), (2048 * 1024).to_string());
+    // Whoever calls it: what it starts has no more.
+    for line in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
+        let empty = format!("{line}:\t{}\n", "0".repeat(16));
+        assert!(
+            read("rights").contains(&empty),
+            "{line}: {}",
+            read("rights")
+        );
+    }
 }
 
 #[test]

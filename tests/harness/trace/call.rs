@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 use nix::libc;
 use nix::unistd::Pid;
@@ -57,8 +58,24 @@ table! { NAMED_HERE: SYS_open SYS_mkdir SYS_rmdir SYS_unlink SYS_rename SYS_link
 #[cfg(not(target_arch = "x86_64"))]
 table! { NAMED_HERE: }
 
+// What changes files and folders, or makes such a change durable. `openat` and `open` do if they make a file.
+table! { CHANGES:
+    SYS_write SYS_pwrite64 SYS_writev SYS_pwritev SYS_fsync SYS_fdatasync SYS_sync_file_range SYS_fallocate
+    SYS_ftruncate SYS_copy_file_range SYS_sendfile SYS_mkdirat SYS_mknodat SYS_unlinkat SYS_renameat2 SYS_linkat
+    SYS_symlinkat SYS_fchmod SYS_fchmodat SYS_fchown SYS_fchownat SYS_utimensat SYS_flock SYS_mount SYS_umount2
+}
+#[cfg(target_arch = "x86_64")]
+table! { CHANGES_HERE:
+    SYS_mkdir SYS_rmdir SYS_unlink SYS_rename SYS_renameat SYS_link SYS_symlink SYS_chmod SYS_chown SYS_lchown
+}
+#[cfg(not(target_arch = "x86_64"))]
+table! { CHANGES_HERE: }
+
 /// Commands of bpf(2) that read: a look-up, many of them, the next key, opening a pin, finding by number, facts.
 const BPF_READS: [u64; 12] = [1, 4, 7, 11, 12, 13, 14, 15, 16, 24, 30, 31];
+
+/// Commands of bpf(2): a map, an entry, a program, a pin, many entries, a link, another program for it.
+const BPF_CHANGES: [u64; 7] = [0, 2, 5, 6, 26, 28, 29];
 
 impl Call {
     pub(super) fn new(thread: Pid, number: u64, arguments: [u64; 6]) -> Self {
@@ -75,9 +92,15 @@ impl Call {
     }
 
     fn name(&self) -> Option<&'static str> {
-        let mut known = [HARMLESS, HARMLESS_HERE, NAMED, NAMED_HERE]
-            .into_iter()
-            .flatten();
+        let tables = [
+            HARMLESS,
+            HARMLESS_HERE,
+            NAMED,
+            NAMED_HERE,
+            CHANGES,
+            CHANGES_HERE,
+        ];
+        let mut known = tables.into_iter().flatten();
         known
             .find(|(number, _)| self.is(*number))
             .map(|(_, name)| name.trim_start_matches("SYS_"))
@@ -101,6 +124,58 @@ impl Call {
         harmless.any(|(number, _)| self.is(*number))
     }
 
+    /// Whether it changes a file or a folder; what is said on stdout and stderr, or to a pipe or socket, is none.
+    pub(super) fn changes_files(&self) -> bool {
+        let flags = if self.is(libc::SYS_openat) {
+            self.arguments[2]
+        } else if self.name() == Some("open") {
+            self.arguments[1]
+        } else {
+            return self.is_one_of(&[CHANGES, CHANGES_HERE]) && self.is_about_a_file();
+        };
+        flags & flag(libc::O_CREAT | libc::O_TRUNC) != 0
+    }
+
+    /// Whether it makes or changes something of BPF that is needed. Types are not: a map without them is as good.
+    pub(super) fn changes_bpf(&self) -> bool {
+        self.is(libc::SYS_bpf) && BPF_CHANGES.contains(&self.arguments[0])
+    }
+
+    fn is_one_of(&self, tables: &[&[(libc::c_long, &str)]]) -> bool {
+        let mut known = tables.iter().copied().flatten();
+        known.any(|(number, _)| self.is(*number))
+    }
+
+    /// Not if its first argument is a descriptor of a stream, a pipe or a socket.
+    fn is_about_a_file(&self) -> bool {
+        const BY_DESCRIPTOR: [&str; 14] = [
+            "write",
+            "pwrite64",
+            "writev",
+            "pwritev",
+            "fsync",
+            "fdatasync",
+            "ftruncate",
+            "flock",
+            "read",
+            "pread64",
+            "readv",
+            "getdents64",
+            "fstat",
+            "sendfile",
+        ];
+        if !self
+            .name()
+            .is_some_and(|name| BY_DESCRIPTOR.contains(&name))
+        {
+            return true;
+        }
+        let is_stream = self.arguments[0] < 3;
+        let file = self.file(self.arguments[0]);
+        let is_named = |file: String| file.starts_with('/') && !file.ends_with(" (deleted)");
+        !is_stream && file.is_some_and(is_named)
+    }
+
     /// With what can be read of its arguments while the process stands still.
     pub(super) fn with_details(mut self) -> Self {
         let [first, second, third, ..] = self.arguments;
@@ -108,16 +183,21 @@ impl Call {
         let details = match self.name() {
             Some(
                 "openat" | "mkdirat" | "unlinkat" | "renameat" | "renameat2" | "linkat"
-                | "fchmodat",
+                | "fchmodat" | "newfstatat" | "statx" | "faccessat" | "readlinkat" | "utimensat",
             ) => path_at(second),
             Some(
-                "open" | "mkdir" | "rmdir" | "unlink" | "rename" | "chmod" | "execve" | "mount",
+                "open" | "mkdir" | "rmdir" | "unlink" | "rename" | "chmod" | "execve" | "mount"
+                | "umount2" | "stat" | "lstat" | "access" | "readlink" | "statfs",
             ) => path_at(first),
             Some("bpf") => Some(format!("command {first}")),
             Some("write") => self
                 .memory(second, third.min(60))
-                .map(|it| format!("{:?}", String::from_utf8_lossy(&it))),
-            Some("fsync" | "fdatasync" | "flock" | "ftruncate" | "ioctl") => self.file(first),
+                .map(|it| format!("{:?}", String::from_utf8_lossy(&it)))
+                .or_else(|| self.file(first)),
+            Some(
+                "fsync" | "fdatasync" | "flock" | "ftruncate" | "ioctl" | "read" | "fstat"
+                | "getdents64" | "fchmod",
+            ) => self.file(first),
             // `nlmsg_type` of `struct nlmsghdr`, if it is netlink.
             Some("sendto") => self
                 .memory(second, 6)
@@ -126,6 +206,12 @@ impl Call {
         };
         self.details = details.unwrap_or_default();
         self
+    }
+
+    /// The file that it is about, if it names one from the root.
+    pub fn path(&self) -> Option<&Path> {
+        let path = Path::new(&self.details);
+        path.is_absolute().then_some(path)
     }
 
     /// Up to so many bytes of the process; strings may end before.

@@ -1,4 +1,4 @@
-//! Stops a process before a system call, and kills it there.
+//! Stops a process before a system call, and kills it there, or has the kernel refuse the call.
 //!
 //! Only the entry of a call is a place to kill at. A process that dies there has done all calls before and not
 //! this one: the kernel looks for a deadly signal before it carries a traced call out, and gives it up
@@ -17,6 +17,8 @@
 )]
 
 mod call;
+#[cfg(target_arch = "x86_64")]
+mod refuse;
 
 use std::collections::BTreeSet;
 use std::io::{Read, Seek, SeekFrom};
@@ -34,6 +36,8 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 pub use call::Call;
+#[cfg(target_arch = "x86_64")]
+pub use refuse::{Refused, refuse};
 
 use crate::Finished;
 
@@ -49,15 +53,21 @@ pub struct Traced {
     pub finished: Finished,
     /// The places it came by.
     pub points: usize,
+    /// What it did at these places, if it was to be left alone.
+    pub calls: Vec<Call>,
 }
 
-/// Which calls are places to kill at.
+/// Which calls are places to kill at, or to refuse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Places {
     /// Those that others can notice.
     Effects,
     /// All.
     Every,
+    /// Those that change a file or a folder.
+    FileChanges,
+    /// Those to `bpf(2)` that make or change something.
+    BpfChanges,
 }
 
 impl Places {
@@ -70,14 +80,49 @@ impl Places {
     }
 
     fn has(self, call: &Call) -> bool {
-        self == Self::Every || !call.is_harmless()
+        match self {
+            Self::Effects => !call.is_harmless(),
+            Self::Every => true,
+            Self::FileChanges => call.changes_files(),
+            Self::BpfChanges => call.changes_bpf(),
+        }
     }
+}
+
+/// What becomes of the call at the place.
+#[derive(Clone, Copy, Debug)]
+enum Fate {
+    /// The process dies before it.
+    Death,
+    /// The kernel does not do it, and says this.
+    #[cfg(target_arch = "x86_64")]
+    Refusal(Errno),
 }
 
 /// Runs a command, and kills it and its children at the place with this number if it comes that far.
 ///
 /// stdin is a file that holds `input`. The calling thread is the tracer, so tests may do this side by side.
 pub fn run(command: &mut Command, input: &[u8], places: Places, kill_at: Option<usize>) -> Traced {
+    let (tracer, finished) = follow(command, input, places, kill_at, Fate::Death);
+    assert!(
+        finished.code.is_some() || tracer.met.is_some(),
+        "{command:?} died of a signal that was not ours, or did not end: {finished:?}"
+    );
+    Traced {
+        killed_before: tracer.met,
+        finished,
+        points: tracer.points,
+        calls: tracer.calls,
+    }
+}
+
+fn follow(
+    command: &mut Command,
+    input: &[u8],
+    places: Places,
+    at: Option<usize>,
+    fate: Fate,
+) -> (Tracer, Finished) {
     let (mut stdout, mut stderr) = (scratch(b""), scratch(b""));
     let share = |file: &std::fs::File| Stdio::from(file.try_clone().expect("a file can be shared"));
     command
@@ -94,10 +139,13 @@ pub fn run(command: &mut Command, input: &[u8], places: Places, kill_at: Option<
     let mut tracer = Tracer {
         leader,
         places,
-        kill_at,
+        at,
+        fate,
         points: 0,
+        calls: Vec::new(),
         known: BTreeSet::from([leader]),
-        killed_before: None,
+        met: None,
+        is_dying: false,
     };
     let code = tracer.follow();
     drop(still_running);
@@ -107,15 +155,7 @@ pub fn run(command: &mut Command, input: &[u8], places: Places, kill_at: Option<
         stdout: text(&mut stdout),
         stderr: text(&mut stderr),
     };
-    assert!(
-        code.is_some() || tracer.killed_before.is_some(),
-        "{command:?} died of a signal that was not ours, or did not end: {finished:?}"
-    );
-    Traced {
-        killed_before: tracer.killed_before,
-        finished,
-        points: tracer.points,
-    }
+    (tracer, finished)
 }
 
 fn scratch(bytes: &[u8]) -> std::fs::File {
@@ -174,11 +214,15 @@ fn resume(thread: Pid, signal: Option<Signal>) {
 struct Tracer {
     leader: Pid,
     places: Places,
-    kill_at: Option<usize>,
+    at: Option<usize>,
+    fate: Fate,
     points: usize,
+    calls: Vec<Call>,
     /// Threads that have been seen: the first stop of a new one is no signal for it.
     known: BTreeSet<Pid>,
-    killed_before: Option<Call>,
+    /// The call at the place.
+    met: Option<Call>,
+    is_dying: bool,
 }
 
 impl Tracer {
@@ -213,7 +257,7 @@ impl Tracer {
             WaitStatus::Stopped(thread, signal) => (thread, Some(signal)),
             _ => return,
         };
-        if self.killed_before.is_some() {
+        if self.is_dying {
             // A child that was made just before.
             kill(thread, Signal::SIGKILL).unwrap_or_default();
         } else {
@@ -229,17 +273,31 @@ impl Tracer {
         let Some(call) = entered(thread, &info) else {
             return;
         };
-        if self.killed_before.is_some() || !self.places.has(&call) {
+        if self.met.is_some() || !self.places.has(&call) {
             return;
         }
-        if self.kill_at == Some(self.points) {
+        if self.at == Some(self.points) {
             // While it stands still: the dead have no memory.
-            self.killed_before = Some(call.with_details());
-            for known in &self.known {
-                kill(*known, Signal::SIGKILL).unwrap_or_default();
+            self.met = Some(call.with_details());
+            self.fulfil(thread);
+            return;
+        }
+        self.points += 1;
+        if self.at.is_none() {
+            self.calls.push(call.with_details());
+        }
+    }
+
+    fn fulfil(&mut self, thread: Pid) {
+        match self.fate {
+            Fate::Death => {
+                self.is_dying = true;
+                for known in &self.known {
+                    kill(*known, Signal::SIGKILL).unwrap_or_default();
+                }
             }
-        } else {
-            self.points += 1;
+            #[cfg(target_arch = "x86_64")]
+            Fate::Refusal(errno) => refuse::answer(thread, errno),
         }
     }
 }

@@ -77,3 +77,26 @@ fn streams_and_codes_are_kept() {
     };
     assert_eq!(traced.finished, expected);
 }
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn each_call_is_refused_once_and_the_process_goes_on() {
+    need!(Need::Tool("sh"));
+    for place in 0..=FOLDERS {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", SCRIPT]).current_dir(folder.path());
+        let refused = refuse(&mut command, b"", Places::FileChanges, place, Errno::ENOSPC);
+        let left: Vec<_> = (0..FOLDERS)
+            .filter(|n| !folder.path().join(n.to_string()).exists())
+            .collect();
+        let call = refused.call.map(|call| call.to_string());
+        if place == FOLDERS {
+            assert_eq!((call, left, refused.finished.code), (None, vec![], Some(0)));
+            break;
+        }
+        assert_eq!((call, left), (Some(format!("mkdir({place})")), vec![place]));
+        let said = &refused.finished.stderr;
+        assert!(said.contains("No space left on device"), "{said}");
+    }
+}

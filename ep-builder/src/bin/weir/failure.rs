@@ -20,6 +20,7 @@ use ep_builder::prove::ProveError;
 use ep_builder::settings::SettingsError;
 use ep_builder::sock::SockError;
 use ep_builder::state::StateError;
+use ep_builder::trouble;
 use ep_builder::whole_file::FileError;
 
 use crate::health::HealthError;
@@ -260,8 +261,9 @@ impl Failure {
         }
     }
 
-    fn advice(&self) -> Option<&'static str> {
-        match self {
+    /// What to do about it, where there is something.
+    pub(crate) fn advice(&self) -> Option<&'static str> {
+        let own = match self {
             Self::Settings(error) => error.advice(),
             Self::Build(error) => error.advice(),
             Self::State(error) => error.advice(),
@@ -278,7 +280,8 @@ impl Failure {
             Self::Explain(error) => error.advice(),
             Self::Prove(error) => error.advice(),
             _ => None,
-        }
+        };
+        own.or_else(|| trouble::advice(self))
     }
 
     /// Says it, and gives the exit code.

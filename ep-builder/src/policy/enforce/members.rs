@@ -9,6 +9,7 @@ use super::{EnforceError, Enforcement};
 use crate::endpoint::{Endpoint, EndpointId, InvalidId};
 use crate::maps::{MapName, Maps, MapsError, RevisionsMap};
 use crate::policy::HOST;
+use crate::state::{Loaded, StateError};
 
 /// The revision of who is judged by no policy.
 pub(super) const UNJUDGED: u32 = 0;
@@ -103,9 +104,12 @@ impl Enforcement<'_> {
             });
         }
         for id in pinned {
-            let recorded = || self.record(id).map(|endpoint| endpoint.identity);
+            let identity = match met.get(&id) {
+                Some(identity) => Some(*identity),
+                None => self.record(id)?.map(|endpoint| endpoint.identity),
+            };
             // One without a record in any place is being removed.
-            if let Some(identity) = met.get(&id).copied().or_else(recorded) {
+            if let Some(identity) = identity {
                 // One by one: the map has a word for each id that there could be, and reading all of it takes longer
                 // than an ADD does otherwise.
                 let revision = revisions.as_ref().map(|revisions| revisions.get(id));
@@ -130,11 +134,19 @@ impl Enforcement<'_> {
         Ok(met.collect())
     }
 
-    /// The facts of an endpoint: of the one that runs, else of the one that is about to.
-    pub(super) fn record(&self, id: EndpointId) -> Option<Endpoint> {
-        let live = self.endpoints.read(id).ok();
-        let read = live.or_else(|| self.endpoints.read_next(id).ok());
-        read.map(|loaded| loaded.record.endpoint)
+    /// The facts of an endpoint: of the one that runs, else of the one that is about to; none of one that is not there,
+    /// or whose record is damaged. Where the disk cannot be read, nothing goes on: without its labels a pod would
+    /// be judged as another one.
+    pub(super) fn record(&self, id: EndpointId) -> Result<Option<Endpoint>, EnforceError> {
+        let known = |read: Result<Loaded, StateError>| match read {
+            Ok(loaded) => Ok(Some(loaded.record.endpoint)),
+            Err(error) if error.is_of_the_disk() => Err(error),
+            Err(_) => Ok(None),
+        };
+        match known(self.endpoints.read(id))? {
+            Some(endpoint) => Ok(Some(endpoint)),
+            None => Ok(known(self.endpoints.read_next(id))?),
+        }
     }
 }
 

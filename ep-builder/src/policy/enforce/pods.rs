@@ -1,6 +1,7 @@
 //! Which pods there are, as policy sees them: one of each identity.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use super::{EnforceError, Enforcement, Holder, Member};
 use crate::endpoint::Labels;
@@ -50,10 +51,11 @@ impl Enforcement<'_> {
             let Holder::Endpoint(id) = member.holder else {
                 continue;
             };
-            known.entry(member.identity).or_insert_with(|| {
-                let record = self.record(id);
-                Pods::of(&record.map(|endpoint| endpoint.labels).unwrap_or_default())
-            });
+            if let Entry::Vacant(unknown) = known.entry(member.identity) {
+                let record = self.record(id)?;
+                let labels = record.map(|endpoint| endpoint.labels);
+                unknown.insert(Pods::of(&labels.unwrap_or_default()));
+            }
         }
         Ok(known)
     }

@@ -104,12 +104,17 @@ impl<'a> Exclusive<'a> {
     /// Writes what a revision is compiled from, where that is missing or damaged.
     pub fn put_basis(&self, revision: u32, basis: &Basis) -> Result<(), StoreError> {
         let folder = self.store.layout.revision(revision);
+        whole_file::refuse_link(&folder)?;
         self.put(layout::basis(&folder), &basis.encode())
     }
 
     /// Writes the policy of one identity into a revision.
     pub fn put_identity(&self, revision: u32, stored: &Stored) -> Result<(), StoreError> {
         let folder = self.store.layout.revision(revision);
+        // It is written into what is there, and a link would lead elsewhere.
+        for path in [&folder, &layout::identities(&folder)] {
+            whole_file::refuse_link(path)?;
+        }
         self.put(layout::identity(&folder, stored.identity), &stored.encode())
     }
 
