@@ -10,7 +10,7 @@ export INSTALL
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo test kernels kernels-short fuzz fuzz-short lint fmt bench package deb image sbom clean
+.PHONY: help deps build demo test test-bundle kernels kernels-short fuzz fuzz-short lint fmt bench package deb image sbom clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -32,6 +32,10 @@ demo: ## Show the main job: programs built, two pods wired, pinged, policed, che
 test: ## Build, and run every level of tests
 	@.ci/deps test
 	@.ci/test
+
+test-bundle: ## The suites that run programs, where there is a bundle and no compiler
+	@.ci/deps test
+	@.ci/bundle
 
 kernels: ## The datapath in the kernels of KERNELS ("6.1 6.12"), under qemu
 	@.ci/deps kernels

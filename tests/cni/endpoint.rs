@@ -51,7 +51,7 @@ fn delete(lab: &Lab, pod: &Pod) {
 fn an_endpoint_that_was_half_attached_can_be_deleted_and_attached() {
     need!(
         Need::Root,
-        Need::Tool("clang"),
+        Need::Templates,
         Need::Tool("ip"),
         Need::Tool("tc")
     );
@@ -79,7 +79,7 @@ fn an_endpoint_that_was_half_attached_can_be_deleted_and_attached() {
 fn an_endpoint_that_was_half_deleted_can_be_deleted() {
     need!(
         Need::Root,
-        Need::Tool("clang"),
+        Need::Templates,
         Need::Tool("ip"),
         Need::Tool("tc")
     );

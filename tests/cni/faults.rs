@@ -140,7 +140,7 @@ fn hidden(path: &Path) -> PathBuf {
 
 #[test]
 fn a_template_that_is_nowhere_and_no_clang_are_said() {
-    needs!();
+    needs!("clang");
     let stage = Stage::alone();
     check(
         &stage,
@@ -195,7 +195,7 @@ fn copy(from: &Path, to: &Path) {
 
 #[test]
 fn a_program_that_the_kernel_refuses_is_said_with_its_reason() {
-    needs!();
+    needs!("clang");
     let stage = Stage::alone();
     check(
         &stage,

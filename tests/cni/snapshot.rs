@@ -76,7 +76,7 @@ const COMMANDS: [(&str, &str, &str); 8] = [
 fn every_kind_of_trace_is_seen() {
     need!(
         Need::Root,
-        Need::Tool("clang"),
+        Need::Templates,
         Need::Tool("ip"),
         Need::Tool("tc")
     );

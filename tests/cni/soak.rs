@@ -212,7 +212,7 @@ fn compiles(lab: &Lab) -> usize {
 
 #[test]
 fn pods_come_and_go_and_nothing_grows() {
-    needs!("bpftool");
+    needs!("clang", "bpftool");
     let soak = Soak::new();
     let rounds = pairs().div_ceil(AT_ONCE).max(2);
     let pristine = Snapshot::thorough(&soak.lab, &soak.namespaces());

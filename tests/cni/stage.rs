@@ -15,7 +15,7 @@ macro_rules! needs {
     ($($tool:literal),*) => {
         weir_tests::need!(
             weir_tests::need::Need::Root,
-            weir_tests::need::Need::Tool("clang"),
+            weir_tests::need::Need::Templates,
             weir_tests::need::Need::Tool("ip")
             $(, weir_tests::need::Need::Tool($tool))*
         )

@@ -11,8 +11,10 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::bundle;
+
 /// Returns from the test, as skipped, unless every need is met:
-/// `need!(Need::Root, Need::Tool("clang"));`
+/// `need!(Need::Root, Need::Templates);`
 #[macro_export]
 macro_rules! need {
     ($($need:expr),+ $(,)?) => {
@@ -40,6 +42,8 @@ pub enum Need {
     Root,
     /// A program on `PATH`.
     Tool(&'static str),
+    /// Templates of the datapath: a compiler, or those that were compiled before.
+    Templates,
     /// A device file that can be opened.
     Device(&'static str),
 }
@@ -52,6 +56,8 @@ impl Need {
                 Some(_) => None,
                 None => Some(format!("{name} on PATH")),
             },
+            Self::Templates if bundle::given().is_some() => None,
+            Self::Templates => Self::Tool("clang").missing(),
             Self::Device(path) => {
                 let opened = OpenOptions::new().read(true).write(true).open(path);
                 opened.err().map(|error| format!("{path} ({error})"))

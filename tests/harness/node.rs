@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use ep_builder::whole_file;
 use tempfile::TempDir;
 
-use crate::{Finished, binaries, process};
+use crate::{Finished, binaries, bundle, process};
 
 /// A folder with a state root and a `weir.toml` that points at it and at the repository's sources. It is
 /// removed with the value.
@@ -43,7 +43,8 @@ impl Node {
         self.root.path().join("state")
     }
 
-    /// The folder of prebuilt templates, which is not there unless a test makes it.
+    /// The folder of prebuilt templates, which is not there unless a test makes it. Where one is given for all tests
+    /// ([`bundle::given`]), the configuration names that one instead.
     pub fn bundle(&self) -> PathBuf {
         self.root.path().join("bundle")
     }
@@ -90,9 +91,10 @@ impl Node {
 
     fn paths_table(&self) -> String {
         let row = |key: &str, path: &Path| format!("{key} = {:?}\n", path.display().to_string());
+        let bundle = bundle::given().unwrap_or_else(|| self.bundle());
         let rows = [
             row("state_dir", &self.state()),
-            row("bundle_dir", &self.bundle()),
+            row("bundle_dir", &bundle),
             row("policy_dir", &self.policy_dir()),
             row("log_file", &self.log()),
             row("bpf_dir", &repository("bpf-src")),

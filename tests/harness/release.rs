@@ -9,7 +9,7 @@ use ep_builder::whole_file;
 use tempfile::TempDir;
 
 use crate::node::repository;
-use crate::{Node, binaries, process};
+use crate::{Node, binaries, bundle, process};
 
 /// A release. It is removed with the value.
 #[derive(Debug)]
@@ -53,11 +53,11 @@ impl Release {
         for (from, to) in [("bpf-src", "bpf"), ("bpf-templates", "bpf-templates")] {
             copy_all(&repository(from), &release.path().join(to));
         }
-        let bundle = release.path().join("templates");
-        let bundle = bundle.to_str().expect("a temporary path is text");
-        let node = Node::with(lines);
-        node.weir(&["template", "build", "--bundle", bundle])
-            .expect_success();
+        let templates = release.path().join("templates");
+        match bundle::given() {
+            Some(bundle) => copy_all(&bundle, &templates),
+            None => compile(lines, &templates),
+        }
         release
     }
 
@@ -88,6 +88,13 @@ impl Release {
     pub fn remove(&self, name: &str) {
         fs::remove_file(self.path().join(name)).expect("a file can be removed");
     }
+}
+
+fn compile(lines: &str, bundle: &Path) {
+    let bundle = bundle.to_str().expect("a temporary path is text");
+    let node = Node::with(lines);
+    node.weir(&["template", "build", "--bundle", bundle])
+        .expect_success();
 }
 
 fn folder_of(path: &Path) {

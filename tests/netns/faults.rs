@@ -272,7 +272,7 @@ const WITHOUT: &str = "WEIR_TEST_WITHOUT_CAPABILITIES";
 fn without_capabilities_nothing_changes_and_the_error_says_what_is_missing() {
     need!(
         Need::Root,
-        Need::Tool("clang"),
+        Need::Templates,
         Need::Tool("ip"),
         Need::Tool("setpriv")
     );

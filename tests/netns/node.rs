@@ -19,10 +19,8 @@ use ep_builder::timeline::Timeline;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use weir_tests::node::repository;
-use weir_tests::process;
-
-/// Maps as small as they may be: the default conntrack maps take hundreds of megabytes.
-pub(crate) const SMALL: &str = "[maps]\nendpoints = 16\nipcache = 16\npolicy = 16\nmetrics = 64\nevents = 4096\nfragments = 16\nct_tcp = 1024\nct_any = 1024\n";
+use weir_tests::pods::SMALLEST_MAPS;
+use weir_tests::{bundle, process};
 
 /// A node of the calling thread's own.
 pub(crate) struct Host {
@@ -91,33 +89,38 @@ pub(crate) fn run(line: &str) -> String {
 /// The template of the default shape with small maps; compiled once for all tests.
 pub(crate) fn template() -> &'static Template {
     static TEMPLATE: OnceLock<Template> = OnceLock::new();
-    TEMPLATE.get_or_init(|| compile(SMALL))
+    TEMPLATE.get_or_init(|| compile(SMALLEST_MAPS))
 }
 
 /// Likewise with another size of the policy maps.
 pub(crate) fn template_of_other_sizes() -> Template {
-    compile(&SMALL.replace("policy = 16", "policy = 32"))
+    compile(&SMALLEST_MAPS.replace("policy = 16", "policy = 32"))
 }
 
 /// Likewise with these lines of the configuration.
 pub(crate) fn template_of(lines: &str) -> Template {
-    compile(&format!("{SMALL}{lines}"))
+    compile(&format!("{SMALLEST_MAPS}{lines}"))
 }
 
 fn compile(lines: &str) -> Template {
     let state = tempfile::tempdir().unwrap();
+    let builder = builder(lines, state.path());
+    let obtained = builder.template(&builder.settings().endpoint, &mut Timeline::default());
+    obtained.unwrap().entry.template
+}
+
+/// Builds for a configuration with these lines, and keeps in this folder what it compiles.
+pub(crate) fn builder(lines: &str, state: &Path) -> Builder {
     let path = |path: &Path| format!("{:?}", path.display().to_string());
     let text = format!(
-        "{lines}[paths]\nstate_dir = {}\nbpf_dir = {}\nbpf_templates_dir = {}\nbundle_dir = \"/nowhere\"\n",
-        path(state.path()),
+        "{lines}[paths]\nstate_dir = {}\nbpf_dir = {}\nbpf_templates_dir = {}\nbundle_dir = {}\n",
+        path(state),
         path(&repository("bpf-src")),
         path(&repository("bpf-templates")),
+        path(&bundle::given().unwrap_or_else(|| "/nowhere".into())),
     );
     let settings = Settings::from_toml(&text, Path::new("weir.toml")).unwrap();
-    let shape = settings.endpoint.clone();
-    let builder = Builder::open(settings, Search::from_environment(None)).unwrap();
-    let obtained = builder.template(&shape, &mut Timeline::default());
-    obtained.unwrap().entry.template
+    Builder::open(settings, Search::from_environment(None)).unwrap()
 }
 
 /// The object of an endpoint.

@@ -82,7 +82,7 @@ macro_rules! parts {
             fn $part() {
                 super::need!(
                     super::Need::Root,
-                    super::Need::Tool("clang"),
+                    super::Need::Templates,
                     super::Need::Tool("ip"),
                     super::Need::Tool("tc")
                 );

@@ -3,27 +3,24 @@
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, UdpSocket};
 use std::os::fd::AsRawFd;
-use std::path::Path;
 use std::sync::OnceLock;
 use std::thread;
 
 use ep_builder::attach::{Clsact, Filter, Hook, Rtnl};
 use ep_builder::builder::Builder;
-use ep_builder::compile::Search;
 use ep_builder::device::{DeviceFacts, DeviceKind};
 use ep_builder::endpoint::MacAddr;
 use ep_builder::load::LoadError;
 use ep_builder::node::NodeError;
 use ep_builder::node::programs::{Installed, install, remove, remove_from, stand, standing};
-use ep_builder::settings::Settings;
 use ep_builder::timeline::Timeline;
 use nix::sched::{CloneFlags, setns, unshare};
 use tempfile::TempDir;
-use weir_tests::node::repository;
+use weir_tests::pods::SMALLEST_MAPS;
 
 use crate::filters::add_foreign;
 use crate::lifecycle::needs;
-use crate::node::{Host, SMALL, filters, run};
+use crate::node::{Host, filters, run};
 use crate::traffic::{Count, udp_between};
 
 const OUR_END: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
@@ -35,15 +32,7 @@ const REPLACEMENTS: u8 = 12;
 fn builder() -> Builder {
     static STATE: OnceLock<TempDir> = OnceLock::new();
     let state = STATE.get_or_init(|| tempfile::tempdir().unwrap());
-    let quoted = |path: &Path| format!("{:?}", path.display().to_string());
-    let text = format!(
-        "{SMALL}snat = 64\nhost_ports = 64\n[paths]\nstate_dir = {}\nbpf_dir = {}\nbpf_templates_dir = {}\nbundle_dir = \"/nowhere\"\n",
-        quoted(state.path()),
-        quoted(&repository("bpf-src")),
-        quoted(&repository("bpf-templates")),
-    );
-    let settings = Settings::from_toml(&text, Path::new("weir.toml")).unwrap();
-    Builder::open(settings, Search::from_environment(None)).unwrap()
+    crate::node::builder(SMALLEST_MAPS, state.path())
 }
 
 /// A device that leads to another namespace, where the world is.

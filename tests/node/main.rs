@@ -65,7 +65,7 @@ macro_rules! needs {
     ($($more:expr),*) => {
         weir_tests::need!(
             weir_tests::need::Need::Root,
-            weir_tests::need::Need::Tool("clang"),
+            weir_tests::need::Need::Templates,
             weir_tests::need::Need::Tool("ip"),
             weir_tests::need::Need::Tool("ping") $(, $more)*
         )

@@ -13,9 +13,14 @@ use crate::release::{Made, needs};
 
 /// Where a package or weir puts anything; dpkg's own books are beside that.
 const FOLDERS: [&str; 5] = ["etc", "opt", "usr/bin", "usr/lib/weir", "usr/share/weir"];
-const MORE: [&str; 4] = [
+const MORE: [&str; 9] = [
     "usr/lib/systemd",
+    "usr/share/bash-completion",
     "usr/share/doc/weir",
+    "usr/share/fish/vendor_completions.d",
+    "usr/share/lintian/overrides",
+    "usr/share/man",
+    "usr/share/zsh/vendor-completions",
     "var/log/weir",
     "var/lib/weir",
 ];

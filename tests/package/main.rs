@@ -14,6 +14,8 @@ mod deb;
 #[cfg(test)]
 mod image;
 #[cfg(test)]
+mod lint;
+#[cfg(test)]
 mod listing;
 #[cfg(test)]
 mod manifests;
@@ -23,3 +25,5 @@ mod private;
 mod release;
 #[cfg(test)]
 mod sbom;
+#[cfg(test)]
+mod shells;

@@ -103,6 +103,30 @@ fn the_kustomization_names_files_that_are_there() {
     }
 }
 
+/// As `kubectl apply -k` reads it, which here goes nowhere.
+#[test]
+fn kubectl_takes_the_kustomization() {
+    need!(Need::Tool("kubectl"));
+    let mut kubectl = Command::new("kubectl");
+    let said = process::run(kubectl.arg("kustomize").arg(repository("conf/kubernetes")));
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let set: Value = serde_saphyr::from_str(&said.stdout).unwrap();
+    assert_eq!(set["metadata"]["namespace"], "kube-system");
+    let shipped = format!("localhost/weir:{}", env!("CARGO_PKG_VERSION"));
+    let pod = &set["spec"]["template"]["spec"];
+    for container in [&pod["initContainers"][0], &pod["containers"][0]] {
+        assert_eq!(container["image"], shipped.as_str());
+    }
+    // Nothing else of the pod is changed by it.
+    let plain = |mut pod: Value| {
+        for list in ["initContainers", "containers"] {
+            pod[list][0]["image"] = Value::Null;
+        }
+        pod
+    };
+    assert_eq!(plain(pod.clone()), plain(self::pod()));
+}
+
 #[test]
 fn every_command_of_the_manifests_is_known() {
     let pod = pod();

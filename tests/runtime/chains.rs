@@ -17,7 +17,7 @@ macro_rules! need_plugins {
     () => {
         need!(
             Need::Root,
-            Need::Tool("clang"),
+            Need::Templates,
             Need::Tool("ip"),
             Need::Tool("iptables"),
             Need::Tool("bpftool"),

@@ -117,7 +117,7 @@ macro_rules! need_podman {
     () => {
         need!(
             Need::Root,
-            Need::Tool("clang"),
+            Need::Templates,
             Need::Tool("podman"),
             Need::Tool("runc"),
             Need::Tool("busybox"),

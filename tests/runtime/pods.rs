@@ -18,7 +18,7 @@ macro_rules! need_containerd {
     () => {
         need!(
             Need::Root,
-            Need::Tool("clang"),
+            Need::Templates,
             Need::Tool("containerd"),
             Need::Tool("runc"),
             Need::Tool("iptables"),

@@ -80,7 +80,7 @@ fn unsound(folder: &Path) {
 
 #[test]
 fn a_program_that_the_verifier_refuses_is_named_with_its_source_line() {
-    needs!(Need::Tool("cp"));
+    needs!(Need::Tool("clang"), Need::Tool("cp"));
     let lab = Lab::new();
     let (a, b) = (lab.pod(1), lab.pod(2));
     let folder = lab.node().state().with_file_name("unsound");

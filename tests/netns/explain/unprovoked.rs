@@ -87,6 +87,7 @@ fn put_in(fault: &Fault, folder: &Path) {
 #[test]
 fn what_the_kernel_refuses_is_told() {
     needs!();
+    weir_tests::need!(weir_tests::need::Need::Tool("clang"));
     for fault in &FAULTS {
         let sources = tempfile::tempdir().unwrap();
         // A namespace of mounts each, which ends with the thread.

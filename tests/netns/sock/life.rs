@@ -23,7 +23,7 @@ fn is_in_force(sockets: &Sockets) -> bool {
 
 #[test]
 fn no_connection_meets_a_replacement() {
-    need!(Need::Root, Need::Tool("clang"), Need::Tool("ip"));
+    need!(Need::Root, Need::Templates, Need::Tool("ip"));
     let mut world = World::new();
     world.lead_everywhere(0);
     let enough = AtomicBool::new(false);
@@ -54,7 +54,7 @@ fn no_connection_meets_a_replacement() {
 
 #[test]
 fn removal_leaves_nothing_but_what_runs() {
-    need!(Need::Root, Need::Tool("clang"), Need::Tool("ip"));
+    need!(Need::Root, Need::Templates, Need::Tool("ip"));
     let world = World::new();
     world.lead_everywhere(0);
     assert!(ask(Way::Tcp, port()).is_ok());
@@ -84,7 +84,7 @@ fn removal_leaves_nothing_but_what_runs() {
 
 #[test]
 fn a_pod_with_two_interfaces_is_known_by_the_first() {
-    need!(Need::Root, Need::Tool("clang"), Need::Tool("ip"));
+    need!(Need::Root, Need::Templates, Need::Tool("ip"));
     let world = World::new();
     let netns = world.sockets.netns().unwrap();
     let cookie = world.pods[0].inside(|| NetnsCookie::here().unwrap());
@@ -101,7 +101,7 @@ fn a_pod_with_two_interfaces_is_known_by_the_first() {
 
 #[test]
 fn a_hook_that_somebody_emptied_is_named_and_filled() {
-    need!(Need::Root, Need::Tool("clang"), Need::Tool("ip"));
+    need!(Need::Root, Need::Templates, Need::Tool("ip"));
     let mut world = World::new();
     world.lead_everywhere(0);
     let pin = |name: &str| world.host.bpffs_dir.join(format!("weir_sock_{name}"));
@@ -120,7 +120,7 @@ fn a_hook_that_somebody_emptied_is_named_and_filled() {
 
 #[test]
 fn programs_move_to_the_group_that_the_settings_name() {
-    need!(Need::Root, Need::Tool("clang"), Need::Tool("ip"));
+    need!(Need::Root, Need::Templates, Need::Tool("ip"));
     let mut world = World::new();
     world.lead_everywhere(0);
     let here = world.sockets.clone();

@@ -43,7 +43,7 @@ fn check_silent(from: &str, address: &str) {
 
 #[test]
 fn the_node_and_its_pods_reach_a_host_port() {
-    need!(Need::Root, Need::Tool("clang"), Need::Tool("ip"));
+    need!(Need::Root, Need::Templates, Need::Tool("ip"));
     let world = World::new();
     for address in WRITTEN {
         check_silent("the node, before", address);
@@ -61,7 +61,7 @@ fn the_node_and_its_pods_reach_a_host_port() {
 
 #[test]
 fn loopback_is_the_node_s_own_and_nobody_else_s() {
-    need!(Need::Root, Need::Tool("clang"), Need::Tool("ip"));
+    need!(Need::Root, Need::Templates, Need::Tool("ip"));
     let world = World::new();
     world.lead_everywhere(1);
     for (address, seen) in [
@@ -80,7 +80,7 @@ fn loopback_is_the_node_s_own_and_nobody_else_s() {
 /// One that may send from the loopback device only cannot be led away from it.
 #[test]
 fn a_socket_at_a_loopback_address_is_refused() {
-    need!(Need::Root, Need::Tool("clang"), Need::Tool("ip"));
+    need!(Need::Root, Need::Templates, Need::Tool("ip"));
     let world = World::new();
     world.lead_everywhere(1);
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -91,7 +91,7 @@ fn a_socket_at_a_loopback_address_is_refused() {
 
 #[test]
 fn a_port_is_of_its_address_and_its_protocol() {
-    need!(Need::Root, Need::Tool("clang"), Need::Tool("ip"));
+    need!(Need::Root, Need::Templates, Need::Tool("ip"));
     let world = World::new();
     for protocol in [6, 17] {
         world.lead(&format!("{OTHER}:{HOST_PORT}"), protocol, 1);
@@ -112,7 +112,7 @@ fn a_port_is_of_its_address_and_its_protocol() {
 
 #[test]
 fn what_is_no_host_port_is_left_alone() {
-    need!(Need::Root, Need::Tool("clang"), Need::Tool("ip"));
+    need!(Need::Root, Need::Templates, Need::Tool("ip"));
     let world = World::new();
     world.lead_everywhere(0);
     let _local = Server::start("the node", 9090);
@@ -128,7 +128,7 @@ fn what_is_no_host_port_is_left_alone() {
 
 #[test]
 fn a_host_port_comes_before_a_listener_of_the_node() {
-    need!(Need::Root, Need::Tool("clang"), Need::Tool("ip"));
+    need!(Need::Root, Need::Templates, Need::Tool("ip"));
     let world = World::new();
     let _local = Server::start("the node", HOST_PORT);
     for address in ["192.0.2.1", "127.0.0.1", "[2001:db8::1]"] {
@@ -142,7 +142,7 @@ fn a_host_port_comes_before_a_listener_of_the_node() {
 
 #[test]
 fn another_namespace_means_another_machine() {
-    need!(Need::Root, Need::Tool("clang"), Need::Tool("ip"));
+    need!(Need::Root, Need::Templates, Need::Tool("ip"));
     let world = World::new();
     world.lead_everywhere(0);
     thread::scope(|scope| {
@@ -162,7 +162,7 @@ fn another_namespace_means_another_machine() {
 
 #[test]
 fn the_pod_s_policy_judges_whoever_asks_for_its_host_port() {
-    need!(Need::Root, Need::Tool("clang"), Need::Tool("ip"));
+    need!(Need::Root, Need::Templates, Need::Tool("ip"));
     let world = World::new();
     world.lead_everywhere(1);
     check("the node", NODE[0], NODE[0], "second");
@@ -186,7 +186,7 @@ fn the_pod_s_policy_judges_whoever_asks_for_its_host_port() {
 
 #[test]
 fn a_datagram_that_names_its_receiver_finds_the_next_pod() {
-    need!(Need::Root, Need::Tool("clang"), Need::Tool("ip"));
+    need!(Need::Root, Need::Templates, Need::Tool("ip"));
     let world = World::new();
     world.lead_everywhere(0);
     let asked = at(NODE[0]);

@@ -13,7 +13,9 @@ use ep_builder::shape::MapPrefix;
 use ep_builder::sock::{Installed, NetnsCookie, Owner, Sockets};
 use ep_builder::timeline::Timeline;
 use ep_builder::unit::Unit;
+use weir_tests::bundle;
 use weir_tests::node::repository;
+use weir_tests::pods::SMALLEST_MAPS;
 
 use super::group::Group;
 use super::speak::Server;
@@ -127,10 +129,11 @@ impl Drop for World {
 pub(super) fn settings(group: &Path) -> Settings {
     let path = |path: &Path| format!("{:?}", path.display().to_string());
     let text = format!(
-        "[maps]\nendpoints = 16\nhost_ports = 64\n[paths]\ncgroup_dir = {}\nbpf_dir = {}\nbpf_templates_dir = {}\nbundle_dir = \"/nowhere\"\n",
+        "{SMALLEST_MAPS}[paths]\ncgroup_dir = {}\nbpf_dir = {}\nbpf_templates_dir = {}\nbundle_dir = {}\n",
         path(group),
         path(&repository("bpf-src")),
         path(&repository("bpf-templates")),
+        path(&bundle::given().unwrap_or_else(|| "/nowhere".into())),
     );
     Settings::from_toml(&text, Path::new("weir.toml")).unwrap()
 }
