@@ -31,6 +31,8 @@ fn a_wrong_command_line_is_2() {
         &["tempalte"][..],
         &["template", "build", "--jobs", "0"],
         &["-o", "xml", "version"],
+        &["-o", "svg", "version"],
+        &["status", "-o", "html"],
         &[],
     ] {
         let failed = process::run(binaries::weir().args(arguments));

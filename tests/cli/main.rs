@@ -9,6 +9,8 @@ mod bench;
 #[cfg(test)]
 mod bpf;
 #[cfg(test)]
+mod calls;
+#[cfg(test)]
 mod cni_version;
 #[cfg(test)]
 mod commands;

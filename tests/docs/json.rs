@@ -9,7 +9,7 @@ use crate::reference::held;
 use crate::session::{self, Step};
 
 /// Commands with variables of `pods.sh`, and their names on the page.
-const COMMANDS: [(&str, &str); 25] = [
+const COMMANDS: [(&str, &str); 30] = [
     ("bpf ct list", ""),
     ("bpf endpoint list", ""),
     ("bpf ipcache list", ""),
@@ -17,6 +17,9 @@ const COMMANDS: [(&str, &str); 25] = [
     ("bpf nat list", ""),
     ("bpf policy list", ""),
     ("bpf ports list", ""),
+    ("calls list", ""),
+    ("calls phases", ""),
+    ("calls show", ""),
     ("doctor", ""),
     ("endpoint diff", "$ID"),
     ("endpoint get", "$ID"),
@@ -29,8 +32,10 @@ const COMMANDS: [(&str, &str); 25] = [
     ("node status", ""),
     ("policy diff", ""),
     ("policy get", "$ID"),
+    ("policy show", ""),
     ("policy status", ""),
     ("policy validate", "$FILE"),
+    ("show", ""),
     ("status", ""),
     ("template list", ""),
     ("template show", "$KEY"),

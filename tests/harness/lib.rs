@@ -12,6 +12,8 @@
 )]
 
 pub mod binaries;
+pub mod browser;
+pub mod bundle;
 pub mod exposition;
 pub mod need;
 pub mod node;

@@ -163,6 +163,11 @@ impl Call {
     pub fn trace(mut self, places: Places, kill_at: Option<usize>) -> Traced {
         trace::run(&mut self.command, &self.stdin, places, kill_at)
     }
+
+    /// The process to start, and what it reads on stdin.
+    pub fn into_parts(self) -> (Command, Vec<u8>) {
+        (self.command, self.stdin)
+    }
 }
 
 fn path() -> OsString {

@@ -84,6 +84,13 @@ impl Bare {
         process::run(&mut self.inside("/release/bin/weir", arguments))
     }
 
+    /// Installs, and does without the selftest.
+    fn install(&self) -> Finished {
+        let finished = self.weir(&["install", "--no-selftest"]);
+        finished.clone().expect_success();
+        finished
+    }
+
     /// What a runtime would send for a pod.
     fn call(&self, verb: &str, place: &str) -> Answer {
         let text = fs::read_to_string(self.path(NETWORK)).unwrap();
@@ -193,7 +200,7 @@ macro_rules! needs {
     () => {
         need!(
             Need::Root,
-            Need::Tool("clang"),
+            Need::Templates,
             Need::Tool("ip"),
             Need::Tool("tc"),
             Need::Tool("chroot"),
@@ -211,7 +218,8 @@ fn from_a_bare_node_to_a_pod_and_back() {
     let said = bare.weir(&["install"]);
     assert_eq!(said.code, Some(0), "{said:?}");
     assert!(said.stdout.contains("/sys/fs/bpf"), "{said:?}");
-    let again = bare.weir(&["install"]);
+    assert!(said.stderr.contains("13 of 13 checks passed"), "{said:?}");
+    let again = bare.install();
     assert!(again.stderr.contains("nothing changes"), "{again:?}");
 
     let pod = new_namespace();
@@ -224,13 +232,13 @@ fn from_a_bare_node_to_a_pod_and_back() {
 
     let refused = bare.weir(&["uninstall"]);
     assert_eq!(refused.code, Some(1), "{refused:?}");
-    for words in ["1 pods are wired", "(c1)", "weir endpoint list"] {
+    for words in ["1 pod is wired", "(c1)", "weir endpoint list"] {
         assert!(refused.stderr.contains(words), "{words}: {refused:?}");
     }
     assert_same(&bare.listing(), &wired, "after a refusal");
     // An upgrade leaves the pod alone.
     release.set("bpf-templates/README.md", "newer\n");
-    bare.weir(&["install"]).expect_success();
+    bare.install();
     let now = bare.weir(&["endpoint", "list"]).expect_success();
     assert_eq!(now, listed);
     bare.call("DEL", &fd_path(&pod)).expect_success();
@@ -244,7 +252,7 @@ fn by_force_pods_lose_their_network_and_nothing_is_left() {
     let release = Release::whole(MAPS);
     let bare = Bare::new(&release);
     let before = bare.listing();
-    bare.weir(&["install"]).expect_success();
+    bare.install();
     let pod = new_namespace();
     bare.call("ADD", &fd_path(&pod)).expect_success();
     let planned = bare
@@ -302,20 +310,21 @@ fn whoever_comes_after_the_dead_finishes_or_undoes_their_work() {
     let release = Release::whole(MAPS);
     let bare = Bare::new(&release);
     let before = bare.listing();
-    for (verb, ready) in [("install", false), ("uninstall", true)] {
+    let install = ["install", "--no-selftest"];
+    for (verb, ready) in [(install.as_slice(), false), (&["uninstall"], true)] {
         for place in (0..).step_by(STRIDE) {
             if ready {
-                bare.weir(&["install"]).expect_success();
+                bare.install();
                 let pod = new_namespace();
                 bare.call("ADD", &fd_path(&pod)).expect_success();
                 bare.call("DEL", &fd_path(&pod)).expect_success();
             }
-            let mut dying = bare.inside("/release/bin/weir", &[verb]);
+            let mut dying = bare.inside("/release/bin/weir", verb);
             let traced = trace::run(&mut dying, b"", Places::Effects, Some(place));
-            let what = format!("{verb}, place {place}, {:?}", traced.killed_before);
+            let what = format!("{verb:?}, place {place}, {:?}", traced.killed_before);
             if place % 2 == 0 {
-                bare.weir(&["install"]).expect_success();
-                let again = bare.weir(&["install"]);
+                bare.install();
+                let again = bare.install();
                 assert!(
                     again.stderr.contains("nothing changes"),
                     "{what}: {again:?}"
@@ -330,9 +339,28 @@ fn whoever_comes_after_the_dead_finishes_or_undoes_their_work() {
                     "{what}: {:?}",
                     traced.finished
                 );
-                assert!(place > 30, "{verb} has more steps than {place}");
+                assert!(place > 30, "{verb:?} has more steps than {place}");
                 break;
             }
         }
     }
+}
+
+/// A node on which no pod could be made is installed, and told so.
+#[test]
+fn a_selftest_that_fails_undoes_nothing_and_says_what_to_do() {
+    needs!();
+    let release = Release::whole(MAPS);
+    let bare = Bare::new(&release);
+    // A program, but not the plugin.
+    fs::copy("/bin/true", release.path().join("bin/weir-cni")).unwrap();
+    bare.install();
+    let installed = bare.listing();
+    let said = bare.weir(&["install"]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    let last = said.stderr.trim_end().lines().last().unwrap();
+    for words in ["weir is installed, and its selftest", "`weir selftest`"] {
+        assert!(last.contains(words), "{words}: {said:?}");
+    }
+    assert_same(&bare.listing(), &installed, "after a selftest that failed");
 }

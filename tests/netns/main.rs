@@ -41,6 +41,8 @@ mod policy_identity;
 #[cfg(test)]
 mod policy_killed;
 #[cfg(test)]
+mod policy_show;
+#[cfg(test)]
 mod programs;
 #[cfg(test)]
 mod regenerate;
@@ -51,7 +53,11 @@ mod replace;
 #[cfg(test)]
 mod resize;
 #[cfg(test)]
+mod selftest;
+#[cfg(test)]
 mod sharing;
+#[cfg(test)]
+mod show;
 #[cfg(test)]
 mod sock;
 #[cfg(test)]

@@ -38,6 +38,15 @@ pub(super) fn wants_bpffs(root: &Root, paths: &Paths) -> bool {
     root.is_live() && paths.bpffs_dir.starts_with(BPFFS) && check_bpffs(&paths.bpffs_dir).is_err()
 }
 
+/// Mounts a BPF file system if there is none and the pins belong into the usual one; returns whether it did.
+pub fn mount_missing_bpffs(paths: &Paths) -> Result<bool, InstallError> {
+    let is_wanted = wants_bpffs(&Root::Live, paths);
+    if is_wanted {
+        mount_bpffs()?;
+    }
+    Ok(is_wanted)
+}
+
 /// Mounts a BPF file system.
 pub(super) fn mount_bpffs() -> Result<(), InstallError> {
     let flags = MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RELATIME;

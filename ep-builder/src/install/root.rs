@@ -142,6 +142,12 @@ impl Root {
         or_absent(looked).map(|present| present.unwrap_or(Present::Nothing))
     }
 
+    /// Whether there is anything at a path.
+    pub fn exists(&self, path: &Path) -> Result<bool, FileError> {
+        let looked = self.at("look at", path, |path| fs::symlink_metadata(path).map(drop));
+        Ok(or_absent(looked)?.is_some())
+    }
+
     /// The bytes of a plain file; none if there is nothing.
     pub fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, FileError> {
         or_absent(self.at("read", path, plain))

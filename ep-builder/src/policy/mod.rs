@@ -14,6 +14,7 @@ pub mod documents;
 mod enforce;
 mod model;
 pub mod oracle;
+pub mod reach;
 mod store;
 mod subject;
 mod verify;
@@ -28,7 +29,7 @@ pub use documents::{
 pub(crate) use documents::{is_label_key, is_label_value};
 pub use enforce::{
     Applied, Change, EnforceError, Enforcement, Holder, InForceEntry, Isolation, Member, PeerName,
-    Plan, Waiting, state_of,
+    Plan, Waiting, Whole, state_of,
 };
 pub use model::{
     Action, Document, Entity, Namespaces, Operator, Peer, Place, PolicyKind, PolicyRule, PolicySet,

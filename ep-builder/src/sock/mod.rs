@@ -73,6 +73,11 @@ impl Sockets {
         install::put_in_force(&programs, &group, &self.hooks())
     }
 
+    /// The control group that they are at, or will be.
+    pub fn group(&self) -> Result<PathBuf, SockError> {
+        Ok(cgroup::Group::open(&self.cgroup_dir)?.path)
+    }
+
     /// How they stand: a few system calls for each.
     pub fn standing(&self) -> Result<Standing, SockError> {
         let group = cgroup::Group::open(&self.cgroup_dir)?;

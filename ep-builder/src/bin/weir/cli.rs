@@ -2,6 +2,7 @@
 
 mod bench;
 mod bpf;
+mod calls;
 mod explain;
 mod install;
 mod metrics;
@@ -9,32 +10,38 @@ mod monitor;
 mod node;
 mod policy;
 mod reference;
+mod selftest;
+mod show;
 mod status;
 mod time;
 mod top;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use ep_builder::endpoint::EndpointId;
 use ep_builder::identity::LAST;
 use ep_builder::lifecycle::LabelChange;
 
 use crate::endpoint::{Extent, Prove};
-use crate::screen::Format;
+use crate::screen::Output;
 pub(crate) use bench::{Bench, BenchAll, BenchCni, BenchPolicy};
 pub(crate) use bpf::{
     Bpf, BpfCt, BpfEndpoint, BpfIpcache, BpfMetrics, BpfNat, BpfPolicy, BpfPorts, RuleArguments,
     RuleDirection,
 };
-pub(crate) use explain::{Explain, PortProtocol};
+pub(crate) use calls::{CallCommand, Calls, Chosen};
+pub(crate) use explain::{Destination, Explain, PortProtocol};
 pub(crate) use install::{Install, Uninstall, Where};
 pub(crate) use metrics::Metrics;
 pub(crate) use monitor::{EventKind, LabelFilter, Limit, Monitor, Who};
 pub(crate) use node::{NodeInit, NodePart};
 pub(crate) use policy::{Ip, Policy, Verify};
 pub(crate) use reference::Reference;
+pub(crate) use selftest::Selftest;
+pub(crate) use show::Show;
 pub(crate) use status::Status;
 pub(crate) use top::{Sort, Top};
 
@@ -59,9 +66,31 @@ pub(crate) struct Cli {
         default_value_t,
         value_name = "FORMAT"
     )]
-    pub(crate) output: Format,
+    pub(crate) output: Output,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Cli {
+    /// What clap cannot know: which commands draw.
+    pub(crate) fn check(&self) -> Result<(), clap::Error> {
+        if self.output.picture().is_none() || self.command.draws() {
+            return Ok(());
+        }
+        let text = "this command has no picture: `weir show`, `weir policy show`, `weir calls show` and `weir calls phases` have, and `-o` is table, wide, json or yaml here";
+        Err(Self::command().error(ErrorKind::InvalidValue, text))
+    }
+}
+
+impl Command {
+    /// Whether it has a picture for `-o svg` and `-o html`.
+    fn draws(&self) -> bool {
+        match self {
+            Self::Show(_) | Self::Policy(Policy::Show { .. }) => true,
+            Self::Calls(calls) => !matches!(calls, Calls::List { .. }),
+            _ => false,
+        }
+    }
 }
 
 #[derive(Subcommand)]
@@ -96,16 +125,23 @@ pub(crate) enum Command {
     Top(Top),
     /// Print the numbers of this node for Prometheus, or answer its questions
     Metrics(Metrics),
+    /// What runtimes asked of weir-cni, and how long each phase of it took
+    #[command(subcommand)]
+    Calls(Calls),
     /// Say what would become of a packet, and which rule decides
     Explain(Explain),
+    /// Draw what stands where: pods, hooks, programs, tail calls, maps and how full they are
+    Show(Show),
     /// Say in one screen whether this node is fine; exit code 1 if it is not
     Status(Status),
     /// Look for what is wrong with this node: what it is, why it matters, and what to do
     Doctor {
-        /// Do what is safe: remove leftovers, and regenerate endpoints that somebody meddled with
+        /// Do what is safe: mount a BPF file system, make the node's own part again, regenerate endpoints that somebody meddled with, remove leftovers
         #[arg(long)]
         fix: bool,
     },
+    /// Prove on this machine, in namespaces that nobody else sees, that pods get their network; exit code 1 if not
+    Selftest(Selftest),
     /// Remove what killed processes left behind, and templates and identities that nobody uses
     Gc {
         /// Only say what would be removed

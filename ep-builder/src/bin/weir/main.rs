@@ -2,6 +2,7 @@
 
 mod bench;
 mod bpf;
+mod calls;
 mod cli;
 mod doctor;
 mod endpoint;
@@ -20,10 +21,13 @@ mod monitor;
 mod node;
 mod node_part;
 mod pause;
+mod picture;
 mod policy;
 mod progress;
 mod reference;
 mod screen;
+mod selftest;
+mod show;
 mod status;
 mod template;
 mod top;
@@ -38,8 +42,15 @@ use failure::Failure;
 use node::Node;
 use screen::{Format, Screen};
 
+/// The exit code of a wrong command line, which is clap's.
+const USAGE: u8 = 2;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if let Err(error) = cli.check() {
+        error.print().unwrap_or_default();
+        return ExitCode::from(USAGE);
+    }
     let screen = Screen::new(cli.output);
     match run(&cli, &screen) {
         Ok(code) => code,
@@ -67,14 +78,17 @@ fn run(cli: &Cli, screen: &Screen) -> Result<ExitCode, Failure> {
         Command::Top(arguments) => top::run(arguments, &node()?, screen)?,
         Command::Metrics(arguments) => metrics::run(arguments, node, screen)?,
         Command::Monitor(arguments) => monitor::run(arguments, &node()?, screen)?,
+        Command::Calls(command) => calls::run(command, &node()?, screen)?,
         Command::Explain(arguments) => explain::run(arguments, &node()?, screen)?,
+        Command::Show(arguments) => return show::run(arguments, &node()?, screen),
         Command::Status(arguments) => return status::run(arguments, &node()?, screen),
         Command::Doctor { fix } => return doctor::run(&node()?, *fix, screen),
+        Command::Selftest(arguments) => return selftest::run(arguments, &node()?, screen),
         Command::Gc { dry_run } => gc::run(&node()?, *dry_run, screen)?,
         Command::Reference(command) => reference::run(command, &node()?)?,
         Command::Bench(command) => bench::run(command, &node()?, screen)?,
         Command::Pause => pause::run()?,
-        Command::Install(arguments) => install::run(arguments, node, screen)?,
+        Command::Install(arguments) => return install::run(arguments, node, screen),
         Command::Uninstall(arguments) => uninstall::run(arguments, node, screen)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -8,9 +8,9 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 
-/// How data is printed.
+/// What is asked for with `-o`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
+pub(crate) enum Output {
     /// A table with the columns that matter most
     #[default]
     Table,
@@ -20,11 +20,59 @@ pub(crate) enum Format {
     Json,
     /// The same as YAML
     Yaml,
+    /// A picture, of what can be drawn
+    Svg,
+    /// A page with the picture, whole in one file
+    Html,
+}
+
+/// How data is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// A table with the columns that matter most.
+    Table,
+    /// A table with all columns.
+    Wide,
+    /// JSON, stable.
+    Json,
+    /// The same as YAML.
+    Yaml,
+}
+
+/// How a picture is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Picture {
+    /// Alone.
+    Svg,
+    /// On a page.
+    Html,
+}
+
+impl Output {
+    /// The picture that is asked for; none where it is data.
+    pub(crate) fn picture(self) -> Option<Picture> {
+        match self {
+            Self::Svg => Some(Picture::Svg),
+            Self::Html => Some(Picture::Html),
+            Self::Table | Self::Wide | Self::Json | Self::Yaml => None,
+        }
+    }
+
+    /// The data beside it, where it is a picture.
+    fn format(self) -> Format {
+        match self {
+            Self::Table | Self::Svg | Self::Html => Format::Table,
+            Self::Wide => Format::Wide,
+            Self::Json => Format::Json,
+            Self::Yaml => Format::Yaml,
+        }
+    }
 }
 
 /// Where output goes, and how.
 pub(crate) struct Screen {
     format: Format,
+    picture: Option<Picture>,
 }
 
 /// A table of text.
@@ -40,8 +88,16 @@ pub(crate) struct Columns {
 }
 
 impl Screen {
-    pub(crate) fn new(format: Format) -> Self {
-        Self { format }
+    pub(crate) fn new(output: Output) -> Self {
+        Self {
+            format: output.format(),
+            picture: output.picture(),
+        }
+    }
+
+    /// The picture that is asked for; none where it is data. Whoever does not draw is never asked for one.
+    pub(crate) fn picture(&self) -> Option<Picture> {
+        self.picture
     }
 
     pub(crate) fn format(&self) -> Format {

@@ -25,6 +25,7 @@ mod restore;
 mod settle;
 mod switch;
 mod told;
+mod whole;
 
 use std::thread;
 
@@ -34,6 +35,7 @@ pub use confirm::Waiting;
 pub use error::EnforceError;
 pub use live::{InForceEntry, PeerName, state_of};
 pub use members::{Holder, Member};
+pub use whole::Whole;
 
 use super::PolicyStore;
 use crate::maps::Maps;

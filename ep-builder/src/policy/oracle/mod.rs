@@ -14,6 +14,7 @@ mod verdict;
 mod yaml;
 
 pub use case::{Answer, Case, Disagreement, End, HOST, Packet, Pod, agrees};
+pub(in crate::policy) use look_up::{ANYBODY, decisive, finest};
 pub use look_up::{Asked, look_up, network_of};
 pub use shrink::shrink;
 pub use verdict::{Question, Subject, Verdict, Who, selects, selects_node, verdict};

@@ -15,7 +15,7 @@ mod pair;
 mod policy;
 mod scratch;
 mod template;
-mod times;
+pub(crate) mod times;
 
 use crate::cli::Bench;
 use crate::failure::Failure;

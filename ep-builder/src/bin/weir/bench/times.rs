@@ -96,13 +96,13 @@ fn time_of(who: UsageWho) -> Result<Duration, Failure> {
 }
 
 /// The numbers in ascending order.
-pub(super) fn sorted(mut numbers: Vec<f64>) -> Vec<f64> {
+pub(crate) fn sorted(mut numbers: Vec<f64>) -> Vec<f64> {
     numbers.sort_by(f64::total_cmp);
     numbers
 }
 
 /// The number below which `percent` of `sorted` lie; 0 of none.
-pub(super) fn at(sorted: &[f64], percent: usize) -> f64 {
+pub(crate) fn at(sorted: &[f64], percent: usize) -> f64 {
     let index = (sorted.len() * percent / 100).min(sorted.len().saturating_sub(1));
     sorted.get(index).copied().unwrap_or_default()
 }

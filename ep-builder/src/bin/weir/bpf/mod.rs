@@ -10,6 +10,8 @@ mod policy;
 mod ports;
 mod rules;
 
+pub(crate) use policy::{Row as RuleRow, of as rules_of};
+
 use crate::cli::{Bpf, BpfCt, BpfEndpoint, BpfIpcache, BpfMetrics, BpfNat, BpfPolicy, BpfPorts};
 use crate::failure::Failure;
 use crate::node::Node;

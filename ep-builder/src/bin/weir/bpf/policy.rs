@@ -16,7 +16,7 @@ use crate::screen::{Columns, Screen};
 /// One rule. What it does not fix is null.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Row {
+pub(crate) struct Row {
     /// 0 for the node.
     endpoint: Holder,
     direction: Option<Direction>,
@@ -61,7 +61,8 @@ impl Row {
         }
     }
 
-    fn columns(&self) -> Vec<String> {
+    /// As the table has them.
+    pub(crate) fn columns(&self) -> Vec<String> {
         let ports = match (self.dport, self.dport_last) {
             (Some(first), Some(last)) if first != last => format!("{first}-{last}"),
             (Some(port), _) => port.to_string(),
@@ -115,7 +116,8 @@ pub(super) fn get(node: &Node, holder: Holder, screen: &Screen) -> Result<(), Fa
     )
 }
 
-fn of(node: &Node, holder: Holder) -> Result<Vec<Row>, MapsError> {
+/// The rules of an endpoint, or of the node.
+pub(crate) fn of(node: &Node, holder: Holder) -> Result<Vec<Row>, MapsError> {
     let maps = maps(node);
     let policy = match holder {
         Holder::Node => maps.node_policy()?,

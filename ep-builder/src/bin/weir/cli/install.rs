@@ -42,6 +42,9 @@ pub(crate) struct Install {
     /// Even if a check says no: another's file of the same name is replaced, a range is taken twice
     #[arg(long)]
     pub(crate) force: bool,
+    /// Do not run `weir selftest` in the end; in an image it is never run
+    #[arg(long)]
+    pub(crate) no_selftest: bool,
 }
 
 #[derive(Args)]

@@ -44,6 +44,12 @@ pub(crate) enum Policy {
         #[arg(long, value_enum)]
         kind: Option<Kind>,
     },
+    /// Show who may reach whom, on which ports and by which rules; `-o svg` and `-o html` draw it
+    Show {
+        /// What these policy documents would make of it, in place of those in force
+        #[arg(long, value_name = "FILE", num_args = 1..)]
+        policy: Vec<PathBuf>,
+    },
     /// Compare the documents of `policy_dir` with those in force
     Diff,
     /// Play random policies, pods and packets on copies of the programs, and compare each answer with what the

@@ -25,13 +25,17 @@ impl Health {
     }
 }
 
-/// What `--fix` does about a thing.
+/// What `--fix` does about a thing, in the order in which one may need the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Remedy {
-    /// What `weir gc` does.
-    Collect,
+    /// A BPF file system is mounted at the usual place.
+    Mount,
+    /// What `weir node init` does.
+    OwnPart,
     /// What `weir endpoint regenerate` does.
     Regenerate(EndpointId),
+    /// What `weir gc` does: last, when what is needed is there.
+    Collect,
 }
 
 /// One line.

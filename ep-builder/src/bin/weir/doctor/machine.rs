@@ -7,8 +7,9 @@ use ep_builder::attach::AttachMode;
 use ep_builder::error::chain;
 use ep_builder::load::check_bpffs;
 use ep_builder::settings::Settings;
+use ep_builder::sock::{SockError, Sockets};
 
-use super::finding::{Check, Finding};
+use super::finding::{Check, Finding, Remedy};
 
 const KERNEL: Check = Check {
     name: "kernel",
@@ -16,11 +17,15 @@ const KERNEL: Check = Check {
 };
 const RIGHTS: Check = Check {
     name: "rights",
-    why: "programs, maps and links are changed with CAP_BPF, CAP_NET_ADMIN and CAP_SYS_ADMIN",
+    why: "programs, maps and links are changed with CAP_NET_ADMIN and CAP_SYS_ADMIN",
 };
 pub(super) const BPFFS: Check = Check {
     name: "bpffs",
     why: "the pins of maps live there: without them no pod gets its programs, and no tool finds a map",
+};
+const CGROUP: Check = Check {
+    name: "cgroup2",
+    why: "sockets of the node and of its pods reach host ports by programs on a control group",
 };
 const SETTING: Check = Check {
     name: "sysctl",
@@ -31,12 +36,8 @@ const SETTING: Check = Check {
 const TCX: (u32, u32) = (6, 6);
 const OLDEST: (u32, u32) = (6, 1);
 
-/// `CAP_*`, by the kernel's numbers.
-const CAPABILITIES: [(u32, &str); 3] = [
-    (12, "CAP_NET_ADMIN"),
-    (21, "CAP_SYS_ADMIN"),
-    (39, "CAP_BPF"),
-];
+/// `CAP_*`, by the kernel's numbers. `CAP_SYS_ADMIN` has `CAP_BPF` and `CAP_PERFMON` in it.
+const CAPABILITIES: [(u32, &str); 2] = [(12, "CAP_NET_ADMIN"), (21, "CAP_SYS_ADMIN")];
 
 pub(super) fn look(settings: &Settings, has_pods: bool) -> Vec<Finding> {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
@@ -44,6 +45,7 @@ pub(super) fn look(settings: &Settings, has_pods: bool) -> Vec<Finding> {
         kernel(read("/proc/sys/kernel/osrelease").trim(), settings.attach),
         rights(&read("/proc/self/status")),
         bpffs(&settings.paths.bpffs_dir, &read("/proc/self/mountinfo")),
+        cgroup(Sockets::new(settings).group()),
     ];
     let setting = |name: &str| {
         let path = Path::new("/proc/sys").join(name.replace('.', "/"));
@@ -116,10 +118,20 @@ fn bpffs(folder: &Path, mounts: &str) -> Finding {
             format!("{}; a BPF file system is there, under what was mounted over it", chain(&error)),
             format!("take away what lies over it: `umount {}`", place.display()),
         ),
-        (Err(error), None) => BPFFS.fail(
-            chain(&error),
-            "mount it, then `weir endpoint regenerate --all` if there are pods",
-        ),
+        (Err(error), None) => BPFFS
+            .fail(
+                chain(&error),
+                "`weir doctor --fix` mounts one at /sys/fs/bpf; then `weir endpoint regenerate --all` if there are pods",
+            )
+            .with(Remedy::Mount),
+    }
+}
+
+/// Without it only those sockets have no host ports: whoever asks from outside gets his answer.
+fn cgroup(group: Result<PathBuf, SockError>) -> Finding {
+    match group {
+        Ok(path) => CGROUP.ok(format!("{} is one", path.display())),
+        Err(error) => CGROUP.warn(chain(&error), error.advice().unwrap_or_default()),
     }
 }
 
@@ -238,11 +250,11 @@ mod tests {
     fn missing_rights_are_named() {
         let all = format!("Name:\tx\nCapEff:\t{:016x}\n", u64::MAX >> 23);
         assert_eq!(rights(&all).result, Health::Ok);
-        let without = format!("CapEff:\t{:016x}\n", (u64::MAX >> 23) & !(1 << 39));
+        let without = format!("CapEff:\t{:016x}\n", (u64::MAX >> 23) & !(1 << 21));
         let found = rights(&without);
         assert_eq!(
             (found.result, found.found.as_str()),
-            (Health::Fail, "without CAP_BPF")
+            (Health::Fail, "without CAP_SYS_ADMIN")
         );
         assert_eq!(rights("").result, Health::Fail);
     }

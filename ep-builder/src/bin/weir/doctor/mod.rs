@@ -2,6 +2,7 @@
 
 mod build;
 mod finding;
+mod installation;
 mod machine;
 mod maps;
 mod own_part;
@@ -12,6 +13,7 @@ use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use ep_builder::endpoint::EndpointId;
+use ep_builder::install::mount_missing_bpffs;
 use ep_builder::lifecycle::{Endpoints, Level};
 use ep_builder::load::Retired;
 use ep_builder::settings::Settings;
@@ -20,6 +22,7 @@ use ep_builder::timeline::Timeline;
 use crate::failure::Failure;
 use crate::gc;
 use crate::node::Node;
+use crate::node_part;
 use crate::screen::{Format, Screen, printable, talk};
 use finding::{Finding, Health, Remedy};
 
@@ -27,13 +30,7 @@ use finding::{Finding, Health, Remedy};
 pub(crate) fn run(node: &Node, fix: bool, screen: &Screen) -> Result<ExitCode, Failure> {
     let mut findings = look(node);
     if fix {
-        let remedies: BTreeSet<_> = findings.iter().filter_map(|it| it.remedy).collect();
-        for remedy in &remedies {
-            apply(node, *remedy);
-        }
-        if !remedies.is_empty() {
-            findings = look(node);
-        }
+        findings = mend(node, findings);
     }
     match screen.format() {
         Format::Json | Format::Yaml => screen.value(&findings)?,
@@ -68,6 +65,7 @@ fn look(node: &Node) -> Vec<Finding> {
     let ids: Vec<EndpointId> = endpoints.clone().map(|endpoint| endpoint.id).collect();
     let mut findings = machine::look(&node.settings, !ids.is_empty());
     let (sources, builder) = build::sources(node);
+    findings.extend(installation::look());
     findings.extend(sources);
     findings.extend(build::state(node, &entries));
     findings.extend(unlisted);
@@ -75,6 +73,23 @@ fn look(node: &Node) -> Vec<Finding> {
     findings.extend(own_part::look(node, endpoints));
     findings.extend(pods::look(node, builder.as_ref(), &entries));
     findings
+}
+
+/// Each remedy once, and a look after each round: a mount that is there again shows what was lost with the one before.
+fn mend(node: &Node, mut findings: Vec<Finding>) -> Vec<Finding> {
+    let mut tried = BTreeSet::new();
+    loop {
+        let remedies: BTreeSet<_> = findings.iter().filter_map(|it| it.remedy).collect();
+        let new: Vec<_> = remedies.difference(&tried).copied().collect();
+        if new.is_empty() {
+            return findings;
+        }
+        for remedy in &new {
+            apply(node, *remedy);
+        }
+        tried.extend(new);
+        findings = look(node);
+    }
 }
 
 /// Does what is safe. What fails stays as it is, and the second look tells it.
@@ -85,11 +100,21 @@ fn apply(node: &Node, remedy: Remedy) {
             format!("removed {}", removed.join("; "))
         }),
         Remedy::Regenerate(id) => regenerate(node, id),
+        Remedy::Mount => mount(node),
+        Remedy::OwnPart => node_part::set_up(node).map(|()| "the node's own part".to_owned()),
     };
     match done {
         Ok(done) => talk(&format!("fixed: {done}")),
         Err(failure) => failure.say(),
     }
+}
+
+fn mount(node: &Node) -> Result<String, Failure> {
+    if mount_missing_bpffs(&node.settings.paths)? {
+        return Ok("mounted a BPF file system".to_owned());
+    }
+    let text = "cannot mount a BPF file system: the one that [paths] in weir.toml names is not below /sys/fs/bpf";
+    Err(Failure::Input(text.to_owned()))
 }
 
 fn regenerate(node: &Node, id: EndpointId) -> Result<String, Failure> {

@@ -4,7 +4,7 @@ use ep_builder::endpoint::Endpoint;
 use ep_builder::error::chain;
 use ep_builder::node::{NodeError, NodeStatus, needs, recorded, status};
 
-use super::finding::{Check, Finding};
+use super::finding::{Check, Finding, Remedy};
 use crate::node::Node;
 
 const OWN_PART: Check = Check {
@@ -32,10 +32,11 @@ pub(super) fn look<'a>(
 fn findings(status: &NodeStatus, count: usize) -> Vec<Finding> {
     let missing = status.missing.iter().map(|it| {
         let fix = format!("`{}`", it.fix);
-        match count {
+        let finding = match count {
             0 => OWN_PART.warn(&it.what, fix),
             count => OWN_PART.fail(format!("{}; {count} endpoints need it", it.what), fix),
-        }
+        };
+        finding.with(Remedy::OwnPart)
     });
     let notices = status.notices.iter();
     let notices = notices.map(|it| OWN_PART.warn(it, "`weir node status` shows what there is"));

@@ -17,32 +17,32 @@ use crate::screen::{Columns, Screen, talk};
 /// One endpoint as `-o json` gives it: every field always there, null where it is not known.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Row {
-    id: EndpointId,
-    state: &'static str,
-    container_id: Option<String>,
-    ifname: Option<String>,
-    host_ifname: Option<String>,
-    host_ifindex: Option<u32>,
-    mac: Option<MacAddr>,
-    host_mac: Option<MacAddr>,
-    ipv4: Option<Ipv4Addr>,
-    ipv6: Option<Ipv6Addr>,
-    identity: Option<u32>,
-    pub(super) labels: Labels,
-    policy: Option<PolicyState>,
-    generation: Option<u64>,
-    template: Option<TemplateKey>,
-    pod: Option<Pod>,
-    pub(super) host_ports: Vec<HostPort>,
-    bandwidth: Option<Bandwidth>,
+pub(crate) struct Row {
+    pub(crate) id: EndpointId,
+    pub(crate) state: &'static str,
+    pub(crate) container_id: Option<String>,
+    pub(crate) ifname: Option<String>,
+    pub(crate) host_ifname: Option<String>,
+    pub(crate) host_ifindex: Option<u32>,
+    pub(crate) mac: Option<MacAddr>,
+    pub(crate) host_mac: Option<MacAddr>,
+    pub(crate) ipv4: Option<Ipv4Addr>,
+    pub(crate) ipv6: Option<Ipv6Addr>,
+    pub(crate) identity: Option<u32>,
+    pub(crate) labels: Labels,
+    pub(crate) policy: Option<PolicyState>,
+    pub(crate) generation: Option<u64>,
+    pub(crate) template: Option<TemplateKey>,
+    pub(crate) pod: Option<Pod>,
+    pub(crate) host_ports: Vec<HostPort>,
+    pub(crate) bandwidth: Option<Bandwidth>,
     /// What is wrong, if anything is.
-    pub(super) problem: Option<String>,
+    pub(crate) problem: Option<String>,
 }
 
 impl Row {
     /// `maps` say what policy is in force; a record says what was when it was written.
-    pub(super) fn new(
+    pub(crate) fn new(
         id: EndpointId,
         status: &Status,
         record: Option<&EndpointRecord>,

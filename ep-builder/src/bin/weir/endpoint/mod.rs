@@ -13,6 +13,7 @@ mod source;
 
 use std::process::ExitCode;
 
+pub(crate) use list::Row;
 pub(crate) use prove::Prove;
 pub(crate) use regenerate::Extent;
 

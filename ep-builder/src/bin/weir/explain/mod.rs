@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use ep_builder::endpoint::{Endpoint, EndpointId};
 use ep_builder::explain::{Addresses, Content, Packet, SYN, Sender};
 use ep_builder::policy::{Enforcement, Holder};
+use serde_json::Value;
 
 use answer::Answer;
 use book::Book;
@@ -33,6 +34,12 @@ const SOURCE_PORT: u16 = 49_152;
 pub(crate) fn run(arguments: &Explain, node: &Node, screen: &Screen) -> Result<(), Failure> {
     let explanation = explain(arguments, node)?;
     screen.object(&explanation, &text::lines(&explanation))
+}
+
+/// The same, for who asks on behalf of another command.
+pub(crate) fn explain_as_json(arguments: &Explain, node: &Node) -> Result<Value, Failure> {
+    let explanation = explain(arguments, node)?;
+    serde_json::to_value(&explanation).map_err(|error| Failure::Print(error.into()))
 }
 
 fn explain(arguments: &Explain, node: &Node) -> Result<Explanation, Failure> {

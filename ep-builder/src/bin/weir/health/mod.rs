@@ -7,7 +7,7 @@
 mod error;
 mod namespace;
 mod ping;
-mod plugin;
+pub(crate) mod plugin;
 mod record;
 
 use std::net::IpAddr;

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::error::HealthError;
 
 /// Where runtimes look for configurations.
-pub(super) const CONFIGURATIONS: &str = "/etc/cni/net.d";
+pub(crate) const CONFIGURATIONS: &str = "/etc/cni/net.d";
 /// The endings of files that they read there.
 const ENDINGS: [&str; 3] = ["conf", "conflist", "json"];
 /// Far more than any configuration has.
@@ -40,7 +40,7 @@ impl Verb {
 }
 
 /// The configuration of weir-cni in a file, as a runtime sends it.
-pub(super) fn configuration(path: &Path) -> Result<Option<Value>, HealthError> {
+pub(crate) fn configuration(path: &Path) -> Result<Option<Value>, HealthError> {
     let bytes = whole_file::read_named(path, LIMIT)?;
     let document = serde_json::from_slice(&bytes);
     let document = document.map_err(|source| HealthError::Configuration {
@@ -52,7 +52,7 @@ pub(super) fn configuration(path: &Path) -> Result<Option<Value>, HealthError> {
 
 /// The first file of the folder, by name, that calls weir-cni: the one a runtime would choose, unless somebody else's
 /// comes before it. Files that cannot be read are passed over, as runtimes do.
-pub(super) fn first_in(folder: &Path) -> Result<(PathBuf, Value), HealthError> {
+pub(crate) fn first_in(folder: &Path) -> Result<(PathBuf, Value), HealthError> {
     let entries = fs::read_dir(folder).into_iter().flatten();
     let mut files: Vec<_> = entries.filter_map(|it| Some(it.ok()?.path())).collect();
     files.sort();
@@ -101,9 +101,24 @@ fn numbers(version: &str) -> [u32; 3] {
     [(); 3].map(|()| numbers.next().unwrap_or_default())
 }
 
+/// A call, as a runtime makes it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Call<'a> {
+    /// What is asked.
+    pub(crate) verb: &'a str,
+    /// The container and its network namespace; none where the whole network is meant.
+    pub(crate) about: Option<(&'a str, &'a Path)>,
+    /// What a runtime says of the pod beside the configuration.
+    pub(crate) arguments: &'a str,
+    /// What the plugin is sent.
+    pub(crate) configuration: &'a Value,
+    /// Where a temporary file may be made: the image has no folder for them.
+    pub(crate) folder: &'a Path,
+}
+
 /// The plugin.
 #[derive(Debug)]
-pub(super) struct Plugin {
+pub(crate) struct Plugin {
     program: PathBuf,
     /// Where it looks for plugins of its own.
     search: Vec<PathBuf>,
@@ -111,7 +126,7 @@ pub(super) struct Plugin {
 
 impl Plugin {
     /// The one beside this program, else the one in the folders of plugins.
-    pub(super) fn find() -> Result<Self, HealthError> {
+    pub(crate) fn find() -> Result<Self, HealthError> {
         let own = std::env::current_exe().ok();
         let beside = own.as_deref().and_then(Path::parent).map(Path::to_owned);
         let search: Vec<_> = beside
@@ -125,6 +140,20 @@ impl Plugin {
         }
     }
 
+    /// The one at this path.
+    pub(crate) fn at(program: &Path) -> Self {
+        let beside = program.parent().map(Path::to_owned).into_iter();
+        Self {
+            program: program.to_owned(),
+            search: beside.chain(FOLDERS.map(PathBuf::from)).collect(),
+        }
+    }
+
+    /// Where it is.
+    pub(crate) fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// Calls it for the health endpoint, and waits for its end.
     pub(super) fn call(
         &self,
@@ -132,6 +161,19 @@ impl Plugin {
         configuration: &Value,
         netns: &Path,
     ) -> Result<(), HealthError> {
+        let output = self.ask(&Call {
+            verb: verb.name(),
+            about: Some((CONTAINER, netns)),
+            arguments: "",
+            configuration,
+            // The folder of the namespace is there in any case.
+            folder: netns.parent().unwrap_or(netns),
+        })?;
+        self.judge(verb, &output)
+    }
+
+    /// Calls it, and waits for its end.
+    pub(crate) fn ask(&self, call: &Call<'_>) -> Result<Output, HealthError> {
         let search: Vec<_> = self
             .search
             .iter()
@@ -141,18 +183,21 @@ impl Plugin {
         command
             .env_clear()
             .envs(std::env::vars_os().filter(|(name, _)| name == "PATH" || name == "CLANG"))
-            .env("CNI_COMMAND", verb.name())
-            .env("CNI_CONTAINERID", CONTAINER)
-            .env("CNI_NETNS", netns)
-            .env("CNI_IFNAME", INTERFACE)
+            .env("CNI_COMMAND", call.verb)
             .env("CNI_PATH", search.join(":"));
-        // The folder of the namespace is there in any case; the image has none for temporary files.
-        let folder = netns.parent().unwrap_or(netns);
-        let stdin = stdin(configuration, folder);
-        let stdin = stdin.map_err(FileError::of("write a temporary file in", folder))?;
+        if let Some((container, netns)) = call.about {
+            command
+                .env("CNI_CONTAINERID", container)
+                .env("CNI_NETNS", netns)
+                .env("CNI_IFNAME", INTERFACE);
+        }
+        if !call.arguments.is_empty() {
+            command.env("CNI_ARGS", call.arguments);
+        }
+        let stdin = stdin(call.configuration, call.folder);
+        let stdin = stdin.map_err(FileError::of("write a temporary file in", call.folder))?;
         let output = command.stdin(stdin).output();
-        let output = output.map_err(FileError::of("start", &self.program))?;
-        self.judge(verb, &output)
+        Ok(output.map_err(FileError::of("start", &self.program))?)
     }
 
     fn judge(&self, verb: Verb, output: &Output) -> Result<(), HealthError> {
@@ -176,7 +221,7 @@ fn stdin(configuration: &Value, folder: &Path) -> std::io::Result<Stdio> {
 }
 
 /// The text of the answer, or what else there is.
-fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     let answer: Option<Value> = serde_json::from_slice(&output.stdout).ok();
     let text = answer.as_ref().and_then(|it| it.get("msg")?.as_str());
     let stderr = String::from_utf8_lossy(&output.stderr);

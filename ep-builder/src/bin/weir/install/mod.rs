@@ -1,6 +1,9 @@
 //! `weir install`: a release onto this node, or into an image.
 
+mod proof;
+
 use std::path::Path;
+use std::process::ExitCode;
 
 use ep_builder::install::{
     Hold, InstallError, Options, Plan, Root, Row, Step, Survey, Tree, carry_out, plan, survey,
@@ -14,12 +17,12 @@ use crate::failure::Failure;
 use crate::node::Node;
 use crate::screen::{Columns, Screen, talk};
 
-/// `node` reads the configuration, if there is one.
+/// `node` reads the configuration, if there is one. Exit code 1 if all is in place and a check of the selftest fails.
 pub(crate) fn run(
     arguments: &Install,
-    node: impl FnOnce() -> Result<Node, Failure>,
+    node: impl Fn() -> Result<Node, Failure>,
     screen: &Screen,
-) -> Result<(), Failure> {
+) -> Result<ExitCode, Failure> {
     let root = root(&arguments.place)?;
     let tree = match &arguments.from {
         Some(folder) => Tree::read(folder)?,
@@ -38,11 +41,9 @@ pub(crate) fn run(
     };
     if arguments.place.dry_run {
         let (_, plan) = look(Vec::new())?;
-        return show(
-            &plan,
-            "nothing would change: all of this release is installed",
-            screen,
-        );
+        let empty = "nothing would change: all of this release is installed";
+        show(&plan, empty, screen)?;
+        return Ok(ExitCode::SUCCESS);
     }
     let hold = Hold::take(&root)?;
     let done = look(hold.made()).and_then(|(survey, plan)| {
@@ -60,7 +61,10 @@ pub(crate) fn run(
         screen,
     )?;
     next(&survey, &plan);
-    Ok(())
+    if arguments.no_selftest || !survey.is_live {
+        return Ok(ExitCode::SUCCESS);
+    }
+    Ok(proof::prove(&survey, node))
 }
 
 /// The file system that is meant.

@@ -27,26 +27,26 @@ pub(crate) fn maps(node: &Node) -> Maps {
 /// One map as `-o json` gives it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Row {
-    name: String,
+pub(crate) struct Row {
+    pub(crate) name: String,
     #[serde(rename = "type")]
-    map_type: String,
-    key_size: usize,
-    value_size: usize,
+    pub(crate) map_type: String,
+    pub(crate) key_size: usize,
+    pub(crate) value_size: usize,
     /// Null where the map has none, or is not the datapath's.
-    entries: Option<usize>,
+    pub(crate) entries: Option<usize>,
     /// Bytes of a ring buffer.
-    max_entries: u32,
-    pinned: String,
-    id: u32,
-    flags: u32,
+    pub(crate) max_entries: u32,
+    pub(crate) pinned: String,
+    pub(crate) id: u32,
+    pub(crate) flags: u32,
     /// Why it cannot be used, if it cannot.
     #[serde(skip)]
-    problem: Option<MapsError>,
+    pub(crate) problem: Option<MapsError>,
 }
 
 impl Row {
-    fn of(maps: &Maps, map: MapName) -> Result<Self, MapsError> {
+    pub(crate) fn of(maps: &Maps, map: MapName) -> Result<Self, MapsError> {
         let facts = maps.facts(map)?;
         let (entries, problem) = match maps.count(map) {
             Ok(entries) => (entries, None),

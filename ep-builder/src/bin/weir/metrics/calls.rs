@@ -5,28 +5,13 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use serde::Deserialize;
-
 use super::exposition::{Exposition, Histogram};
-use super::log::Log;
 use super::table;
+use crate::calls::{Call, Log};
 
 /// The log is weir-cni's, but a series for whatever stands in it would be a way to fill a memory.
 const MOST_NAMES: usize = 64;
 const LONGEST_NAME: usize = 32;
-
-/// A line of the log, as far as it is counted.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Call {
-    command: Option<String>,
-    code: Option<i64>,
-    total_ms: f64,
-    #[serde(default)]
-    phases_ms: BTreeMap<String, f64>,
-    #[serde(default)]
-    beside_ms: BTreeMap<String, f64>,
-}
 
 /// Counts of calls, since the oldest line that was there.
 #[derive(Debug)]
@@ -78,9 +63,9 @@ impl Calls {
 
 impl Counts {
     fn line(&mut self, line: &[u8]) {
-        match serde_json::from_slice::<Call>(line) {
-            Ok(call) => self.call(&call),
-            Err(_) => self.skipped += 1,
+        match Call::parse(line) {
+            Some(call) => self.call(&call),
+            None => self.skipped += 1,
         }
     }
 
@@ -104,11 +89,10 @@ impl Counts {
     }
 
     fn add(&mut self, call: &Call) {
-        for (phase, time) in &call.phases_ms {
+        for (phase, time) in &call.phases_ms.0 {
             observe(&mut self.phases, phase, *time);
         }
-        let has =
-            |phase: &str| call.phases_ms.contains_key(phase) || call.beside_ms.contains_key(phase);
+        let has = |phase: &str| call.phases_ms.has(phase) || call.beside_ms.has(phase);
         if has("compile") {
             self.compiled += 1;
         } else if has("find") {

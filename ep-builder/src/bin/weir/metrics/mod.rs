@@ -4,7 +4,6 @@ mod calls;
 mod collect;
 mod exposition;
 mod http;
-mod log;
 mod maps;
 mod privileges;
 mod server;

@@ -13,6 +13,16 @@ use crate::node::Node;
 use crate::screen::{Screen, talk};
 
 pub(super) fn run(node: &Node, said: &NodeInit, screen: &Screen) -> Result<(), Failure> {
+    set_up(node)?;
+    tell(&health::settle(node, Said::of(said))?);
+    // The notices are said already.
+    let mut status = status(&node.settings)?;
+    status.notices.clear();
+    show(&status, screen)
+}
+
+/// Makes or mends the node's own part, and says what the operator should know.
+pub(crate) fn set_up(node: &Node) -> Result<(), Failure> {
     let need = Need {
         thoroughness: Thoroughness::Whole,
         sockets: false,
@@ -24,11 +34,7 @@ pub(super) fn run(node: &Node, said: &NodeInit, screen: &Screen) -> Result<(), F
     for notice in ensured.notices.iter().chain(&closed) {
         talk(&format!("note: {notice}"));
     }
-    tell(&health::settle(node, Said::of(said))?);
-    // The notices are said already.
-    let mut status = status(&node.settings)?;
-    status.notices.clear();
-    show(&status, screen)
+    Ok(())
 }
 
 impl<'a> Said<'a> {

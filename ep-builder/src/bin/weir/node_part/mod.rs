@@ -11,6 +11,8 @@ use crate::failure::Failure;
 use crate::node::Node;
 use crate::screen::Screen;
 
+pub(crate) use init::set_up;
+
 pub(crate) fn run(command: &NodePart, node: &Node, screen: &Screen) -> Result<ExitCode, Failure> {
     match command {
         NodePart::Init(said) => init::run(node, said, screen)?,

@@ -6,6 +6,8 @@ mod delete;
 mod diff;
 mod documents;
 mod entries;
+pub(crate) mod reach;
+mod show;
 mod status;
 mod validate;
 mod verify;
@@ -47,6 +49,7 @@ pub(crate) fn run(command: &Policy, node: &Node, screen: &Screen) -> Result<Exit
         Policy::Delete { name, kind } => {
             delete::run(node, name, kind.map(Into::into), screen)?;
         }
+        Policy::Show { policy } => show::run(node, policy, screen)?,
         Policy::Diff => return diff::run(node, screen),
         Policy::Verify(asked) => return verify::run(node, asked, screen),
     }

@@ -30,7 +30,7 @@ pub(super) fn fills(maps: &Maps) -> Result<Vec<Fill>, Failure> {
 }
 
 /// Arrays are always as long as they are, and rings go round.
-fn fills_up(map: MapName) -> bool {
+pub(crate) fn fills_up(map: MapName) -> bool {
     let kind = map.definition().map_type;
     matches!(
         kind,
@@ -52,7 +52,7 @@ fn fill(maps: &Maps, map: MapName) -> Result<Fill, MapsError> {
 }
 
 /// What was dropped. Without the map nothing was.
-pub(super) fn drops(node: &Node, maps: &Maps) -> Result<Drops, Failure> {
+pub(crate) fn drops(node: &Node, maps: &Maps) -> Result<Drops, Failure> {
     let counters = match maps.metrics() {
         Ok(metrics) => metrics.counters()?,
         Err(MapsError::Missing { .. }) => return Ok(Drops::default()),

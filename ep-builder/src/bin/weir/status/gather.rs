@@ -7,6 +7,7 @@ use ep_builder::cache::Bundle;
 use ep_builder::compile::{Clang, Search};
 use ep_builder::endpoint::{Endpoint, EndpointId};
 use ep_builder::error::chain;
+use ep_builder::install::{Root, Standing};
 use ep_builder::lifecycle::first_fault;
 use ep_builder::maps::{BY_HAND, Maps, MapsError};
 use ep_builder::node;
@@ -47,6 +48,9 @@ pub(super) fn gather(node: &Node, version: &'static str, kernel: String) -> Fact
     };
     let mut facts = Facts::new(version, kernel);
     facts.templates = templates(node);
+    let installed = Standing::of(&Root::Live).map_err(Failure::from);
+    let missing = installed.map(|standing| standing.missing);
+    facts.missing_files = gatherer.part("install", missing);
     // Nobody has made an endpoint here, and looking makes no folder.
     let has_state = node.settings.paths.state_dir.exists();
     let store = if has_state {
@@ -148,6 +152,14 @@ fn look_at(node: &Node, entries: &[Entry]) -> Endpoints {
         }
     }
     endpoints
+}
+
+/// What somebody should look at, of an endpoint whose state is this.
+pub(crate) fn problem(node: &Node, status: &Status) -> Option<String> {
+    match judged(node, status) {
+        Judged::Odd(problem) | Judged::Failing(problem) => Some(problem),
+        Judged::None | Judged::Building | Judged::Ready => None,
+    }
 }
 
 /// How an endpoint is.

@@ -23,7 +23,10 @@ use crate::cli::Status;
 use crate::failure::Failure;
 use crate::node::Node;
 use crate::screen::{Format, Screen};
+pub(crate) use counts::{drops, fills_up};
 use facts::Facts;
+pub(crate) use facts::{Drops, Unseen};
+pub(crate) use gather::problem;
 use verdict::Verdict;
 
 /// How long between two looks of `--wait`.

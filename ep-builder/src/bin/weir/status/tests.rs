@@ -173,6 +173,10 @@ fn the_first_line_says_what_is_wrong_and_where_to_look() {
         &format!("{FINE}, 1 thing to look at"),
     );
     check(
+        |it| it.missing_files = vec!["/opt/cni/bin/weir-cni".into()],
+        "not fine: /opt/cni/bin/weir-cni is gone, of what was installed; `weir doctor` tells more",
+    );
+    check(
         |it| it.policy.is_unsettled = true,
         "not fine: a change of the policy did not come to its end; `weir policy apply` tells more",
     );
@@ -310,6 +314,7 @@ fn every_part_is_always_there() {
         "kernel",
         "leftovers",
         "maps",
+        "missingFiles",
         "node",
         "policy",
         "problems",

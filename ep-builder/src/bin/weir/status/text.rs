@@ -118,12 +118,14 @@ fn node(node: &NodePart) -> String {
         return "not set up: the first pod that leaves it with its address does".to_owned();
     }
     let addresses: Vec<_> = node.addresses.iter().map(ToString::to_string).collect();
+    let ways = if node.devices.is_empty() {
+        "no device leads outside".to_owned()
+    } else {
+        format!("{} at {}", node.devices.join(", "), or_none(&addresses))
+    };
     format!(
-        "{} at {}; {} masqueraded, {} host ports",
-        or_none(&node.devices),
-        or_none(&addresses),
-        node.masqueraded,
-        node.host_ports
+        "{ways}; {} masqueraded, {} host ports",
+        node.masqueraded, node.host_ports
     )
 }
 

@@ -43,6 +43,10 @@ impl Verdict {
             let what = format!("{} cannot be looked at: {}", unseen.part, unseen.why);
             verdict.problem(unseen.part, what, DOCTOR);
         }
+        if let Some(first) = facts.missing_files.first() {
+            let what = format!("{} is gone, of what was installed", first.display());
+            verdict.problem("install", what, DOCTOR);
+        }
         verdict.endpoints(facts);
         verdict.node(facts);
         verdict.policy(facts);

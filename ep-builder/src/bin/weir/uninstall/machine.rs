@@ -40,8 +40,11 @@ pub(super) fn refuse_pods(node: &Node) -> Result<(), Failure> {
         named.push("...".to_owned());
     }
     let reason = format!(
-        "{} pods are wired, endpoints {}: remove them with their runtime, or have --force take their network away; `weir endpoint list` shows them",
-        pods.len(),
+        "{}, {}: remove what is wired with its runtime, or have --force take its network away; `weir endpoint list` shows it",
+        match pods.len() {
+            1 => "1 pod is wired".to_owned(),
+            count => format!("{count} pods are wired"),
+        },
         named.join(", ")
     );
     let refused = InstallError::Refused {

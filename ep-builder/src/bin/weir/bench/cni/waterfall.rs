@@ -5,16 +5,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use ep_builder::whole_file;
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::Serialize;
 
 use super::Alone;
+use crate::calls::{Call, Phases, bars, time};
 use crate::failure::Failure;
-use crate::progress::readable;
 
 /// More than the plugin keeps of a log.
 const LIMIT: u64 = 64 << 20;
-const WIDTH: f64 = 50.0;
 
 /// The middle one of those that ran alone.
 #[derive(Debug, Serialize)]
@@ -32,52 +30,13 @@ struct Phase {
     us: f64,
 }
 
-/// What interests here of a line.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Line {
-    command: String,
-    container_id: String,
-    phases_ms: Phases,
-}
-
-/// In the order in which they are written.
-struct Phases(Vec<(String, f64)>);
-
-impl<'de> Deserialize<'de> for Phases {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(InOrder)
-    }
-}
-
-struct InOrder;
-
-impl<'de> Visitor<'de> for InOrder {
-    type Value = Phases;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("phases with their milliseconds")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Phases, A::Error> {
-        let mut phases = Vec::new();
-        while let Some(phase) = map.next_entry()? {
-            phases.push(phase);
-        }
-        Ok(Phases(phases))
-    }
-}
-
 /// The middle one of `alone`, with what `log` says of it; nothing if the log says nothing.
 pub(super) fn read(log: &Path, alone: &[Alone]) -> Result<Option<Waterfall>, Failure> {
     let text = whole_file::read(log, LIMIT)?;
-    let text = String::from_utf8_lossy(&text);
-    let lines = text
-        .lines()
-        .filter_map(|line| serde_json::from_str(line).ok());
-    let adds: HashMap<String, Phases> = lines
-        .filter(|line: &Line| line.command == "ADD")
-        .map(|line| (line.container_id, line.phases_ms))
+    let lines = text.split(|byte| *byte == b'\n').filter_map(Call::parse);
+    let adds = lines.filter(|call| call.command.as_deref() == Some("ADD"));
+    let adds: HashMap<String, Phases> = adds
+        .filter_map(|call| Some((call.container_id?, call.phases_ms)))
         .collect();
     let mut known: Vec<_> = alone
         .iter()
@@ -109,43 +68,12 @@ impl Waterfall {
 
     /// Bars, each where the one before it ends.
     pub(super) fn text(&self) -> String {
-        let time = |us: f64| readable(Duration::from_secs_f64(us / 1e6));
-        let width = self.phases.iter().map(|phase| phase.name.len()).max();
-        let width = width.unwrap_or(0);
-        let mut text = format!(
-            "\none ADD by phase, the middle one: {}\n",
-            time(self.wall_us)
-        );
-        let mut before = 0.0;
-        for phase in &self.phases {
-            let (from, to) = (self.column(before), self.column(before + phase.us));
-            before += phase.us;
-            let bar = if from == to {
-                "|".to_owned()
-            } else {
-                "#".repeat(to - from)
-            };
-            let line = format!(
-                "{:width$}  {:>9}  {}{bar}",
-                phase.name,
-                time(phase.us),
-                " ".repeat(from)
-            );
-            text.push_str(&line);
-            text.push('\n');
-        }
-        text
-    }
-
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a share of a small width"
-    )]
-    fn column(&self, us: f64) -> usize {
-        (us / self.wall_us.max(1.0) * WIDTH)
-            .round()
-            .clamp(0.0, WIDTH) as usize
+        let phases = self.phases.iter().map(|it| (it.name.as_str(), it.us));
+        format!(
+            "\none ADD by phase, the middle one: {}\n{}",
+            time(self.wall_us),
+            bars(phases, self.wall_us)
+        )
     }
 }
 
@@ -159,7 +87,7 @@ mod tests {
         let log = folder.path().join("log");
         let line = |container: &str, command: &str| {
             format!(
-                "{{\"command\":\"{command}\",\"containerId\":\"{container}\",\"phasesMs\":{{\"node\":1,\"find\":2.5}}}}\n"
+                "{{\"command\":\"{command}\",\"containerId\":\"{container}\",\"totalMs\":3.5,\"phasesMs\":{{\"node\":1,\"find\":2.5}}}}\n"
             )
         };
         let text = ["a", "b", "c"]

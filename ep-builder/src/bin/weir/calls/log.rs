@@ -17,7 +17,7 @@ const AT_ONCE: usize = 64 << 10;
 
 /// A place in a log.
 #[derive(Debug)]
-pub(super) struct Log {
+pub(crate) struct Log {
     path: PathBuf,
     open: Option<Open>,
     is_new: bool,
@@ -35,7 +35,8 @@ struct Open {
 }
 
 impl Log {
-    pub(super) fn new(path: &Path) -> Self {
+    /// The log at this path, from its oldest line on.
+    pub(crate) fn new(path: &Path) -> Self {
         Self {
             path: path.to_owned(),
             open: None,
@@ -44,7 +45,7 @@ impl Log {
     }
 
     /// Hands over every line that is new since the last time. Without a file there is none.
-    pub(super) fn read(&mut self, mut line: impl FnMut(&[u8])) -> io::Result<()> {
+    pub(crate) fn read(&mut self, mut line: impl FnMut(&[u8])) -> io::Result<()> {
         if let Some(open) = &mut self.open {
             open.read(&mut line)?;
         }

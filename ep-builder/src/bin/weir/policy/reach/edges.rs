@@ -1,0 +1,152 @@
+//! What each may open to each.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use ep_builder::maps::Prefix;
+use ep_builder::policy::Whole;
+use ep_builder::policy::reach::{Judged, Party, Passage, Reach};
+
+use super::actors::Actor;
+use super::traffic::Traffic;
+
+/// What may pass, and why.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct What {
+    /// The traffic.
+    pub(crate) traffic: Traffic,
+    /// The numbers of the rules that allow it.
+    pub(crate) rules: Vec<u32>,
+    /// Those of rules that take something out of it.
+    pub(crate) against: Vec<u32>,
+    /// Between which addresses, where it is not all of both: the family decides, or networks that policy names.
+    pub(crate) only: Vec<Only>,
+}
+
+/// Some of the addresses of two who have several kinds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Only {
+    /// The family.
+    pub(crate) is_v6: bool,
+    /// The network of who reaches out.
+    pub(crate) from: Option<Prefix>,
+    /// The network of who is reached.
+    pub(crate) to: Option<Prefix>,
+}
+
+/// From whom to whom something may pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Edge {
+    /// The place of who reaches out.
+    pub(crate) from: usize,
+    /// The place of who is reached.
+    pub(crate) to: usize,
+    /// The place of what passes.
+    pub(crate) what: usize,
+}
+
+/// Everything that may pass between any two of them.
+pub(crate) fn edges(whole: &Whole, actors: &[Actor]) -> (Vec<What>, Vec<Edge>) {
+    let mut maker = Maker {
+        reach: Reach::new(&whole.compiled, &whole.open),
+        networks: whole
+            .compiled
+            .networks
+            .iter()
+            .map(|(n, number)| (*number, *n))
+            .collect(),
+        whats: Vec::new(),
+        places: HashMap::new(),
+    };
+    let mut edges = Vec::new();
+    for (from, sender) in actors.iter().enumerate() {
+        for (to, receiver) in actors.iter().enumerate() {
+            if !sender.meets(receiver) {
+                continue;
+            }
+            for what in maker.between(sender, receiver) {
+                let what = maker.place(what);
+                edges.push(Edge { from, to, what });
+            }
+        }
+    }
+    (maker.whats, edges)
+}
+
+struct Maker<'a> {
+    reach: Reach<'a>,
+    networks: BTreeMap<u32, Prefix>,
+    whats: Vec<What>,
+    places: HashMap<What, usize>,
+}
+
+impl Maker<'_> {
+    /// The same thing twice is one thing.
+    fn place(&mut self, what: What) -> usize {
+        if let Some(place) = self.places.get(&what) {
+            return *place;
+        }
+        let place = self.whats.len();
+        self.places.insert(what.clone(), place);
+        self.whats.push(what);
+        place
+    }
+
+    /// All that passes between two; several where their addresses are not treated alike.
+    fn between(&self, from: &Actor, to: &Actor) -> Vec<What> {
+        let mut known: HashMap<(Party, Party), What> = HashMap::new();
+        let mut by_what: BTreeMap<What, Vec<Only>> = BTreeMap::new();
+        for (is_v6, (from, to)) in [false, true]
+            .into_iter()
+            .zip(from.parties.iter().zip(&to.parties))
+        {
+            for (one, other) in from
+                .iter()
+                .flat_map(|one| to.iter().map(move |it| (*one, *it)))
+            {
+                let what = known.entry((one, other));
+                let what = what.or_insert_with(|| what_of(&self.reach.between(one, other)));
+                by_what.entry(what.clone()).or_default().push(Only {
+                    is_v6,
+                    from: self.network(one),
+                    to: self.network(other),
+                });
+            }
+        }
+        let is_alike = by_what.len() < 2;
+        let passing = by_what
+            .into_iter()
+            .filter(|(what, _)| !what.traffic.passes.is_empty());
+        passing
+            .map(|(what, only)| What {
+                only: if is_alike { Vec::new() } else { only },
+                ..what
+            })
+            .collect()
+    }
+
+    fn network(&self, party: Party) -> Option<Prefix> {
+        self.networks.get(&party.network?).copied()
+    }
+}
+
+fn what_of(passages: &[Passage]) -> What {
+    let rules = |passes: bool| {
+        let those = passages.iter().filter(|passage| passage.passes() == passes);
+        let rules: BTreeSet<u32> = those.flat_map(|passage| deciding(*passage)).collect();
+        rules.into_iter().collect()
+    };
+    What {
+        traffic: Traffic::of(passages),
+        rules: rules(true),
+        against: rules(false),
+        only: Vec::new(),
+    }
+}
+
+/// The rules that allow it, or those that deny it.
+fn deciding(passage: Passage) -> impl Iterator<Item = u32> {
+    let passes = passage.passes();
+    let both = [passage.leaving, passage.arriving].into_iter();
+    let deciding = both.filter(move |judged| passes || matches!(judged, Judged::Denied(_)));
+    deciding.filter_map(Judged::rule)
+}

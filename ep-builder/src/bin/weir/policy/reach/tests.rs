@@ -1,0 +1,229 @@
+//! Rows of small sets, as a reader gets them.
+
+use ep_builder::endpoint::{Endpoint, Label};
+use ep_builder::identity::FIRST;
+use ep_builder::policy::documents::{SourceFile, parse};
+use ep_builder::policy::{CompileOptions, NodeFacts, PodFacts, Whole, compile};
+
+use super::{Only, Relations, Row, Surroundings, ports, rows};
+
+const RECORD: &str = r#"{"id":7,"containerId":"abc","hostIfname":"lxc7","hostIfindex":9,"mac":"02:00:00:00:00:07",
+    "hostMac":"02:00:00:00:01:07","identity":300,"labels":[],"pod":{"namespace":"shop","name":"web-0"}}"#;
+
+/// A pod: its namespace, its name, and the value of its label `app`.
+pub(crate) type Pod<'a> = (&'a str, &'a str, &'a str);
+
+/// Pods of one namespace and label have one identity.
+fn endpoints(pods: &[Pod<'_>]) -> Vec<Endpoint> {
+    let mut kinds: Vec<(&str, &str)> = Vec::new();
+    let pods = (1_u16..).zip(pods);
+    pods.map(|(id, (namespace, name, app))| {
+        if !kinds.contains(&(namespace, app)) {
+            kinds.push((namespace, app));
+        }
+        let kind = kinds.iter().position(|kind| kind == &(*namespace, *app));
+        let mut endpoint: Endpoint = serde_json::from_str(RECORD).unwrap();
+        endpoint.id = ep_builder::endpoint::EndpointId::new(id).unwrap();
+        endpoint.identity = FIRST + u32::try_from(kind.unwrap()).unwrap();
+        let pod = endpoint.pod.as_mut().unwrap();
+        (*name).clone_into(&mut pod.name);
+        (*namespace).clone_into(&mut pod.namespace);
+        endpoint.labels = vec![
+            Label::new("app", app, "k8s"),
+            Label::new("io.kubernetes.pod.namespace", namespace, "k8s"),
+        ]
+        .into();
+        let [high, low] = id.to_be_bytes();
+        endpoint.ipv4 = Some([10, 0, high, low].into());
+        endpoint.ipv6 = Some([0xfd00, 0, 0, 0, 0, 0, 0, id].into());
+        endpoint
+    })
+    .collect()
+}
+
+/// What these documents make of these pods, on a node that reaches them.
+pub(crate) fn relations(documents: &str, pods: &[Pod<'_>]) -> Relations {
+    let endpoints = endpoints(pods);
+    let file = SourceFile {
+        path: "a.yaml".into(),
+        text: documents.into(),
+    };
+    let set = parse(vec![file]).unwrap().set;
+    let facts = endpoints.iter();
+    let facts = facts
+        .map(|it| (it.identity, PodFacts::of(&it.labels)))
+        .collect();
+    let options = CompileOptions {
+        allow_localhost: true,
+        max_entries: usize::MAX,
+    };
+    let whole = Whole {
+        revision: Some(1),
+        compiled: compile(&set, &facts, &NodeFacts::default(), &options).unwrap(),
+        open: [].into(),
+    };
+    let around = Surroundings {
+        families: [true, true],
+        node: ["192.0.2.1", "2001:db8::1"]
+            .map(|it| it.parse().unwrap())
+            .into(),
+    };
+    Relations::new(whole, &endpoints, &around)
+}
+
+fn only(way: &Only) -> String {
+    let network = |it: Option<_>| {
+        it.map_or_else(
+            || "-".to_owned(),
+            |it: ep_builder::maps::Prefix| it.to_string(),
+        )
+    };
+    format!(
+        "{} {} {}",
+        if way.is_v6 { 6 } else { 4 },
+        network(way.from),
+        network(way.to)
+    )
+}
+
+fn shown(relations: &Relations, row: &Row) -> String {
+    let what = &relations.whats[row.what];
+    let mut words = format!(
+        "{} -> {}: {}",
+        relations.names(&row.from).join(", "),
+        relations.names(&row.to).join(", "),
+        ports(&what.traffic)
+    );
+    for (word, numbers) in [("by", &what.rules), ("less", &what.against)] {
+        for number in numbers {
+            let line = relations.origin(*number).unwrap().place.line;
+            words.extend([" ", word, " ", &line.to_string()]);
+        }
+    }
+    for way in &what.only {
+        words.extend([" (", &only(way), ")"]);
+    }
+    words
+}
+
+#[track_caller]
+fn check(documents: &str, pods: &[Pod<'_>], expected: &[&str], closed: [&[usize]; 2]) {
+    let relations = relations(documents, pods);
+    let rows = rows(&relations);
+    let found: Vec<_> = rows.iter().map(|row| shown(&relations, row)).collect();
+    assert_eq!(found, expected);
+    assert_eq!(relations.closed(&rows), closed);
+}
+
+pub(crate) const PODS: [Pod<'_>; 4] = [
+    ("lab", "probe", "probe"),
+    ("shop", "db", "db"),
+    ("shop", "web-0", "web"),
+    ("shop", "web-1", "web"),
+];
+
+const DB: &str = "apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: db, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: db}}
+  ingress:
+  - from: [{podSelector: {matchLabels: {app: web}}}]
+    ports: [{port: 5432}, {port: 53, protocol: UDP}]
+";
+
+#[test]
+fn without_a_policy_there_is_one_row() {
+    check("", &PODS, &["anybody -> anybody: any"], [&[], &[]]);
+}
+
+#[test]
+fn who_is_isolated_is_reached_by_a_rule_or_by_the_node() {
+    check(
+        DB,
+        &PODS,
+        &[
+            "anybody -> anybody but shop/db: any",
+            "shop/web-* (2 pods) -> shop/db: tcp 5432, udp 53 by 7",
+            "the node -> shop/db: any",
+        ],
+        [&[], &[]],
+    );
+    let nobody = DB.replace("matchLabels: {app: web}", "matchLabels: {app: none}");
+    check(
+        &nobody,
+        &PODS,
+        &[
+            "anybody -> anybody but shop/db: any",
+            "the node -> shop/db: any",
+        ],
+        [&[1], &[]],
+    );
+}
+
+#[test]
+fn both_ends_must_allow_it_and_what_is_denied_is_taken_out() {
+    let documents = "apiVersion: weir.dev/v1alpha1
+kind: WeirPolicy
+metadata: {name: no-ssh}
+spec:
+  podSelector: {matchLabels: {app: db}}
+  ingress:
+  - {action: deny, ports: [{port: 22}]}
+---
+apiVersion: weir.dev/v1alpha1
+kind: WeirPolicy
+metadata: {name: probe}
+spec:
+  podSelector: {matchLabels: {app: probe}}
+  policyTypes: [Egress]
+  egress:
+  - to: [{podSelector: {matchLabels: {app: db}}}]
+    ports: [{port: 20, endPort: 25}]
+";
+    check(
+        documents,
+        &PODS,
+        &[
+            "anybody but lab/probe -> anybody but shop/db: any",
+            "lab/probe -> shop/db: tcp 20-21 23-25 by 16 less 7",
+            "anybody but lab/probe -> shop/db: any but tcp 22 less 7",
+        ],
+        [&[], &[]],
+    );
+}
+
+#[test]
+fn addresses_that_are_not_treated_alike_are_told_apart() {
+    let documents = "apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: out, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: db}}
+  policyTypes: [Ingress]
+  ingress:
+  - from: [{ipBlock: {cidr: 0.0.0.0/0, except: [10.0.0.0/8]}}]
+";
+    check(
+        documents,
+        &[("lab", "probe", "probe"), ("shop", "db", "db")],
+        &[
+            "anybody -> anybody but shop/db: any",
+            "the node -> shop/db: any",
+            "rest of 0.0.0.0/0 -> shop/db: any by 8",
+        ],
+        [&[], &[]],
+    );
+    let only_one = documents.replace("except: [10.0.0.0/8]", "except: [11.0.0.0/8]");
+    check(
+        &only_one,
+        &[("lab", "probe", "probe"), ("shop", "db", "db")],
+        &[
+            "anybody -> anybody but shop/db: any",
+            "lab/probe -> shop/db: any by 8 (4 0.0.0.0/0 0.0.0.0/0)",
+            "the node -> shop/db: any",
+            "rest of 0.0.0.0/0 -> shop/db: any by 8",
+        ],
+        [&[], &[]],
+    );
+}
