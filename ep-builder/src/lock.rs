@@ -125,7 +125,7 @@ fn refuse_other_names(ours: &Metadata) -> io::Result<()> {
     if ours.is_file() && ours.nlink() == 1 {
         return Ok(());
     }
-    let text = "it is not a plain file of one name, so nobody of ours made it: remove it";
+    let text = "it is no plain file, or has other names, as in a copy by hard links: remove it";
     Err(io::Error::new(io::ErrorKind::InvalidInput, text))
 }
 

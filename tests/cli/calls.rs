@@ -122,8 +122,13 @@ fn phases_are_told_of_calls_that_succeeded() {
         ("find", 3, 0.25),
     ];
     assert_eq!(rows, expected);
-    let two = json(&node, &["phases", "--last", "3"]);
+    // Those that count are chosen before they are counted.
+    let two = json(&node, &["phases", "--last", "2"]);
     assert_eq!(two[0]["calls"], 2, "{two}");
+    let failed = json(&node, &["phases", "--failed"]);
+    assert_eq!(failed[0]["calls"], 1, "{failed}");
+    let empty = node.weir(&["calls", "phases", "--failed", "--command", "DEL"]);
+    assert!(!empty.stderr.contains("succeeded"), "{empty:?}");
     let of_del = json(&node, &["phases", "--command", "DEL"]);
     assert_eq!(of_del[1]["phase"], "link", "{of_del}");
 }

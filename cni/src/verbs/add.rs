@@ -16,7 +16,7 @@ use ep_builder::timeline::Timeline;
 use super::addresses::Addresses;
 use super::mac::{self, End, Macs};
 use super::node::Node;
-use super::teardown::tear_down;
+use super::teardown::tear_down_within;
 use super::{answer, bandwidth, failures, host, labels, ports};
 use crate::attachments::{Found, Note, Stage, Wired};
 use crate::error::{Error, Failure, Kind};
@@ -182,7 +182,7 @@ impl<'a> Wiring<'a> {
 
     fn tear_down(&self, log: &mut CallLog) -> Result<(), Failure> {
         let attachment = &self.request.attachment;
-        tear_down(self.node, attachment, log, |known| {
+        tear_down_within(self.node, attachment, log, |known| {
             self.addresses.release(attachment, known)
         })
     }
@@ -362,7 +362,7 @@ impl<'a> Wiring<'a> {
     fn undo(&self, error: Error, log: &mut CallLog) -> Result<Reply, Error> {
         log.timeline.mark("failed");
         let attachment = &self.request.attachment;
-        let undone = tear_down(self.node, attachment, log, |known| {
+        let undone = tear_down_within(self.node, attachment, log, |known| {
             let released = self.addresses.release(attachment, known);
             // A delegate that could not give addresses takes none back, and fails at that for the same reason.
             if self.has_addresses.get() || self.addresses.are_ours() {
@@ -371,6 +371,7 @@ impl<'a> Wiring<'a> {
                 Ok(())
             }
         });
+        log.timeline.mark("undo");
         match undone {
             Ok(()) => Err(error),
             Err(undo) => Err(Failure::new(Kind::UndoFailed, error.message())

@@ -52,6 +52,19 @@ pub(super) fn tear_down(
     Ok(())
 }
 
+/// The same as a part of one phase of another call, which has phases of these names itself.
+pub(super) fn tear_down_within(
+    node: &Node,
+    attachment: &Attachment,
+    log: &mut CallLog,
+    release: impl FnOnce(&BTreeSet<IpAddr>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let timeline = std::mem::take(&mut log.timeline);
+    let ended = tear_down(node, attachment, log, release);
+    log.timeline = timeline;
+    ended
+}
+
 /// Removes the host end, and with it the pod end, its addresses and its routes. Says which endpoint it was.
 fn remove_link(attachment: &Attachment, log: &mut CallLog) -> Result<Option<EndpointId>, Failure> {
     let failed = failures::net("remove the pod's link");

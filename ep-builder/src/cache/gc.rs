@@ -123,7 +123,8 @@ impl TemplateCache {
             // Again, now that nobody can use it meanwhile.
             if let Some(why) = needless() {
                 let path = self.root.join(&name);
-                if !dry_run {
+                // A lock goes with the handle, below: by its name somebody else's would go, who has made it meanwhile.
+                if !dry_run && !matches!(kind, Kind::Lock(_)) {
                     self.discard(key, &path)?;
                 }
                 collected.push(Collected { path, why });

@@ -104,6 +104,10 @@ impl CompileError {
                 "install clang 14 or newer, name one in [clang] path, or install the bundle of prebuilt templates"
             }
             Self::Version { .. } => "install clang 14 or newer, or name one in [clang] path",
+            // It was found with root's rights, and has none itself.
+            Self::Start { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                "the compiler runs without capabilities: its file, and every folder above it, must be open to this user by their modes"
+            }
             Self::Start { .. } => {
                 "check that the file is a working compiler; [clang] path names another one"
             }

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use super::error::InstallError;
 use super::networks::{self, List};
 use super::record::{Places, Record};
-use super::root::{Present, Root};
+use super::root::{LARGEST, Present, Root};
+use crate::settings::DEFAULT_PATH;
+use crate::whole_file;
 
 /// What there is of an installation.
 #[derive(Clone, Debug)]
@@ -56,8 +58,12 @@ impl Standing {
         let mut names: Vec<_> = names.filter_map(|name| name.into_string().ok()).collect();
         names.retain(|name| networks::is_read(name));
         let list = |name: String| {
-            // One that cannot be read is somebody's all the same.
-            let text = root.read(&folder.join(&name)).ok().flatten();
+            // One that cannot be read is somebody's all the same. Runtimes follow links.
+            let path = folder.join(&name);
+            let text = match root {
+                Root::Live => whole_file::read_named(&path, LARGEST).ok(),
+                Root::Image { .. } => root.read(&path).ok().flatten(),
+            };
             networks::list(&name, &text.unwrap_or_default())
         };
         Ok(names.into_iter().map(list).collect())
@@ -70,6 +76,13 @@ impl Standing {
         };
         let programs = [&record.places.command, &record.places.plugins];
         for path in record.files.keys() {
+            // Where the operator's configuration is, and whether there are pages, no pod notices.
+            let is_free = path.starts_with(&record.places.share)
+                || *path == record.network_path()
+                || path == Path::new(DEFAULT_PATH);
+            if is_free {
+                continue;
+            }
             let is_program = programs.iter().any(|it| path.parent() == Some(it));
             if !is_program {
                 if !root.exists(path)? {
@@ -94,6 +107,7 @@ mod tests {
     use crate::digest::FileFacts;
 
     const PLUGIN: &str = "/opt/cni/bin/weir-cni";
+    const SOURCE: &str = "/usr/lib/weir/bpf/bpf_lxc.c";
     const PAGE: &str = "/usr/local/share/man/man8/weir.8";
 
     fn write(root: &Root, path: &str, text: &str) {
@@ -112,7 +126,7 @@ mod tests {
 
         let mut record = Record::new(Places::default(), "10-weir.conflist".to_owned());
         let contents = vec![FileFacts::of(b"plugin")];
-        record.files = [PLUGIN, PAGE]
+        record.files = [PLUGIN, SOURCE, PAGE, DEFAULT_PATH]
             .map(|path| {
                 (
                     PathBuf::from(path),
@@ -126,12 +140,12 @@ mod tests {
         write(&root, super::super::RECORD, "");
         record.write(&root).unwrap();
         let missing = Standing::of(&root).unwrap().missing;
-        assert_eq!(missing, [Path::new(PLUGIN), Path::new(PAGE)]);
+        assert_eq!(missing, [Path::new(PLUGIN), Path::new(SOURCE)]);
 
-        // A page may be changed; a program may not.
+        // Sources are read where they are used.
         for (plugin, changed) in [("plugin", 0), ("another", 1)] {
             write(&root, PLUGIN, plugin);
-            write(&root, PAGE, "a page of the operator's");
+            write(&root, SOURCE, "whose digest names templates");
             let standing = Standing::of(&root).unwrap();
             assert!(standing.missing.is_empty(), "{plugin}");
             assert_eq!(standing.changed.len(), changed, "{plugin}");

@@ -8,9 +8,9 @@ const FOLDER: &str = "bpf-src/";
 /// The paths among `known` that the file at `path` may include.
 ///
 /// Rather one too many than one too few: it is whatever stands in quotation marks or angle brackets behind a `#` on the
-/// same line, whether the line holds or not, at every place in which the compiler would look for it. What is
-/// overlooked all the same is not laid out for the compiler either, which then refuses the file that includes it: nothing is
-/// compiled that was not hashed.
+/// same line, whether the line holds or not, at every place in which the compiler would look for it. A name that is
+/// put together by macros, begins with `/` or stands behind `%:` is overlooked, and is not laid out for the compiler
+/// either: of the sources nothing is compiled that was not hashed. That ours have no such name is held by `tests/suite/key.rs`.
 pub(super) fn included<'text, 'known: 'text>(
     path: &'text str,
     text: &'text [u8],

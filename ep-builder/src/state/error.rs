@@ -181,13 +181,11 @@ impl StateError {
         |source| Self::Damaged { path, source }
     }
 
-    /// Whether a file or folder that may be whole could not be read.
-    pub fn is_of_the_disk(&self) -> bool {
+    /// Whether there is no such endpoint, or nothing of it yet.
+    pub fn is_absence(&self) -> bool {
         match self {
-            Self::File(error) => !error.is_not_found(),
-            Self::Unrestorable { header, source, .. } => {
-                header.is_of_the_disk() || source.is_of_the_disk()
-            }
+            Self::Missing { .. } | Self::NotBuilt { .. } => true,
+            Self::File(error) => error.is_not_found(),
             _ => false,
         }
     }

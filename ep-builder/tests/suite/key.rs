@@ -241,3 +241,34 @@ fn an_endpoint_s_own_values_leave_the_key_alone() {
         key
     );
 }
+
+/// What `sources/includes.rs` reads, and no other way to include.
+#[test]
+fn our_sources_include_by_literal_names_below_them() {
+    let sources = Sources::read(&repository("bpf-src")).unwrap();
+    let mut included = 0;
+    for file in sources.files() {
+        let text = str::from_utf8(&file.bytes).unwrap();
+        for other in ["%:", "??=", "include_next", "__has_include", "#embed"] {
+            assert!(!text.contains(other), "{}: {other}", file.path.display());
+        }
+        let directives = text.lines().filter_map(|line| {
+            let rest = line.trim_start().strip_prefix('#')?;
+            rest.trim_start().strip_prefix("include")
+        });
+        for name in directives {
+            let literal = name
+                .trim()
+                .strip_prefix('"')
+                .and_then(|it| it.strip_suffix('"'));
+            let is_plain = |name: &str| !name.starts_with('/') && !name.contains("..");
+            assert!(
+                literal.is_some_and(is_plain),
+                "{}: {name}",
+                file.path.display()
+            );
+            included += 1;
+        }
+    }
+    assert!(included > 50, "{included}");
+}

@@ -35,6 +35,11 @@ impl Node {
         })
     }
 
+    /// Whether policy is audited: what it refuses is reported, and passes.
+    pub(crate) fn audits_policy(&self) -> bool {
+        self.settings.endpoint.options.get("PolicyAuditMode") == Some(1)
+    }
+
     /// The builder of this node.
     pub(crate) fn builder(&self) -> Result<Builder, Failure> {
         Ok(Builder::open(self.settings.clone(), self.search())?)

@@ -134,14 +134,13 @@ impl Enforcement<'_> {
         Ok(met.collect())
     }
 
-    /// The facts of an endpoint: of the one that runs, else of the one that is about to; none of one that is not there,
-    /// or whose record is damaged. Where the disk cannot be read, nothing goes on: without its labels a pod would
-    /// be judged as another one.
+    /// The facts of an endpoint: of the one that runs, else of the one that is about to; none of one that is not there.
+    /// Where they cannot be read nothing goes on: without its labels a pod would be judged as another one.
     pub(super) fn record(&self, id: EndpointId) -> Result<Option<Endpoint>, EnforceError> {
         let known = |read: Result<Loaded, StateError>| match read {
             Ok(loaded) => Ok(Some(loaded.record.endpoint)),
-            Err(error) if error.is_of_the_disk() => Err(error),
-            Err(_) => Ok(None),
+            Err(error) if error.is_absence() => Ok(None),
+            Err(error) => Err(error),
         };
         match known(self.endpoints.read(id))? {
             Some(endpoint) => Ok(Some(endpoint)),

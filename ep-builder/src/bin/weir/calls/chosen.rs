@@ -11,7 +11,14 @@ use crate::node::Node;
 pub(super) struct Wanted<'a> {
     pod: Option<&'a str>,
     command: Option<CallCommand>,
-    failed: bool,
+    outcome: Option<Outcome>,
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Failed,
+    Succeeded,
 }
 
 impl<'a> Wanted<'a> {
@@ -19,7 +26,7 @@ impl<'a> Wanted<'a> {
         Self {
             pod: chosen.pod.as_deref(),
             command: chosen.command,
-            failed: chosen.failed,
+            outcome: chosen.failed.then_some(Outcome::Failed),
         }
     }
 
@@ -31,17 +38,22 @@ impl<'a> Wanted<'a> {
         }
     }
 
-    /// Whether only calls that failed are meant.
-    pub(super) fn is_of_failures(&self) -> bool {
-        self.failed
+    /// Calls that succeeded, unless those that failed are asked for.
+    pub(super) fn or_succeeded(self) -> Self {
+        Self {
+            outcome: self.outcome.or(Some(Outcome::Succeeded)),
+            ..self
+        }
     }
 
     /// In words: `ADD`, `ADD of shop/web-0`.
     pub(super) fn text(&self) -> String {
         let mut text = self.command.map_or("call", CallCommand::name).to_owned();
-        if self.failed {
-            text += " that failed";
-        }
+        text += match self.outcome {
+            Some(Outcome::Failed) => " that failed",
+            Some(Outcome::Succeeded) => " that succeeded",
+            None => "",
+        };
         if let Some(pod) = self.pod {
             text = text + " of " + pod;
         }
@@ -56,7 +68,9 @@ impl<'a> Wanted<'a> {
         let command = self.command.map(CallCommand::name);
         self.pod.is_none_or(is_pod)
             && (command.is_none() || command == call.command.as_deref())
-            && !(self.failed && call.is_ok())
+            && self
+                .outcome
+                .is_none_or(|outcome| (outcome == Outcome::Succeeded) == call.is_ok())
     }
 }
 

@@ -134,7 +134,7 @@ pub(super) fn page(call: &Call) -> Page {
     let mut page = Page::new(
         headline(call),
         call.container_id.clone().unwrap_or_default(),
-        "From the log of weir-cni. A phase that ran twice stands where it ran first, with the time of both.",
+        "From the log of weir-cni. A phase that ran twice stands where it ran first, with the time of both; what ran between is shown too late.",
     );
     let said: Vec<_> = call.error.iter().chain(&call.notices).cloned().collect();
     let longest = call

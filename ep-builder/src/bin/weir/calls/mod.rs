@@ -33,7 +33,10 @@ pub(crate) fn run(command: &Calls, node: &Node, screen: &Screen) -> Result<(), F
             show::show(&read(node, &wanted, 1)?, &wanted, screen)
         }
         Calls::Phases { last, chosen } => {
-            let wanted = Wanted::of(chosen).or_command(CallCommand::Add);
+            // Of one that failed the times say where it failed, and not how long it takes.
+            let wanted = Wanted::of(chosen)
+                .or_command(CallCommand::Add)
+                .or_succeeded();
             phases::show(&read(node, &wanted, *last)?, &wanted, screen)
         }
     }

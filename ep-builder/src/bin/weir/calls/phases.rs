@@ -24,23 +24,12 @@ struct Row<'a> {
 }
 
 pub(super) fn show(calls: &[Call], wanted: &Wanted<'_>, screen: &Screen) -> Result<(), Failure> {
-    // Of one that failed the times say where it failed, and not how long it takes.
-    let counted: Vec<_> = calls
-        .iter()
-        .filter(|call| call.is_ok() != wanted.is_of_failures())
-        .cloned()
-        .collect();
-    let spreads = if counted.is_empty() {
+    let spreads = if calls.is_empty() {
         Vec::new()
     } else {
-        spreads(&counted)
+        spreads(calls)
     };
-    let what = format!(
-        "{} of {} calls: {}",
-        counted.len(),
-        calls.len(),
-        wanted.text()
-    );
+    let what = format!("{} calls: {}", calls.len(), wanted.text());
     match screen.picture() {
         Some(Picture::Svg) => screen.data(&draw::histogram(&spreads, &what).svg()),
         Some(Picture::Html) => screen.data(&draw::histogram_page(&spreads, &what).html()),
@@ -50,7 +39,7 @@ pub(super) fn show(calls: &[Call], wanted: &Wanted<'_>, screen: &Screen) -> Resu
                 headings: &["PHASE", "CALLS", "P50", "P95", "MAX", "MIN", "P99"],
                 plain: 5,
                 rows: spreads.iter().map(columns).collect(),
-                empty: "the log of weir-cni tells of no such call that succeeded",
+                empty: "the log of weir-cni tells of no such call",
             };
             screen.list(&rows, &columns)
         }

@@ -118,12 +118,16 @@ fn bpffs(folder: &Path, mounts: &str) -> Finding {
             format!("{}; a BPF file system is there, under what was mounted over it", chain(&error)),
             format!("take away what lies over it: `umount {}`", place.display()),
         ),
-        (Err(error), None) => BPFFS
+        (Err(error), None) if folder.starts_with("/sys/fs/bpf") => BPFFS
             .fail(
                 chain(&error),
                 "`weir doctor --fix` mounts one at /sys/fs/bpf; then `weir endpoint regenerate --all` if there are pods",
             )
             .with(Remedy::Mount),
+        (Err(error), None) => BPFFS.fail(
+            chain(&error),
+            "mount one at or above it, then `weir endpoint regenerate --all` if there are pods",
+        ),
     }
 }
 

@@ -17,7 +17,7 @@ pub(crate) const CONFIGURATIONS: &str = "/etc/cni/net.d";
 const ENDINGS: [&str; 3] = ["conf", "conflist", "json"];
 /// Far more than any configuration has.
 const LIMIT: u64 = 1 << 20;
-const PLUGIN: &str = "weir-cni";
+pub(crate) const PLUGIN: &str = "weir-cni";
 /// Where plugins are, besides beside this program.
 const FOLDERS: [&str; 3] = ["/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni"];
 /// The newest version that the plugin speaks: a runtime takes the newest that both do.

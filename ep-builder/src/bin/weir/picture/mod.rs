@@ -7,7 +7,7 @@ mod page;
 mod plane;
 mod style;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod text;
 
 pub(crate) use drawing::Drawing;

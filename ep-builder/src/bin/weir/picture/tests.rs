@@ -77,7 +77,7 @@ fn page(name: &str) -> String {
 }
 
 /// The tags of a text, each with its attributes, and nothing of what stands between.
-fn tags(text: &str) -> Vec<String> {
+pub(crate) fn tags(text: &str) -> Vec<String> {
     let parts = text.split('<').skip(1);
     parts
         .map(|part| {

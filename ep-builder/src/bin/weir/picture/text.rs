@@ -23,7 +23,7 @@ pub(super) fn shown(text: &str) -> String {
 /// Also what XML allows in no document.
 fn is_hidden(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
         || u32::from(c) & 0xfffe == 0xfffe
 }
 
@@ -94,6 +94,7 @@ mod tests {
             ("a b", "a b"),
             ("a\nb\t", "a\\u{a}b\\u{9}"),
             ("\u{202e}x\u{feff}", "\\u{202e}x\\u{feff}"),
+            ("a\u{61c}b", "a\\u{61c}b"),
             ("\u{1fffe}", "\\u{1fffe}"),
             ("grüße 日本", "grüße 日本"),
         ] {

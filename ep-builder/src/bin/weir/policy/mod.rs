@@ -7,7 +7,7 @@ mod diff;
 mod documents;
 mod entries;
 pub(crate) mod reach;
-mod show;
+pub(crate) mod show;
 mod status;
 mod validate;
 mod verify;

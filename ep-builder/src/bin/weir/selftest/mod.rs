@@ -94,8 +94,10 @@ fn one(check: &Check, world: &mut World) -> Row {
         Ok(Said::Proved(what)) => Row::passed(check.name, what, time),
         Ok(Said::Skipped(why)) => Row::skipped(check.name, why, time),
         Err(mut fault) => {
-            // Why packets did not come the counters know best.
-            fault.why += &checks::dropped_since(world, &before.unwrap_or_default());
+            // Why packets did not come the counters know best, where packets were sent.
+            if fault.fix.is_none() {
+                fault.why += &checks::dropped_since(world, &before.unwrap_or_default());
+            }
             Row::failed(check.name, fault, check.fix, time)
         }
     }

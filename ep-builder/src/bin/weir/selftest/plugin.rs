@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use ep_builder::install::{Record, Root};
 use ep_builder::whole_file::FileError;
 use serde_json::{Value, json};
 
@@ -12,7 +13,7 @@ use super::room::Room;
 use crate::cli::Selftest;
 use crate::failure::Failure;
 use crate::health::HealthError;
-use crate::health::plugin::{CONFIGURATIONS, Call, Plugin, configuration, first_in, said};
+use crate::health::plugin::{CONFIGURATIONS, Call, PLUGIN, Plugin, configuration, first_in, said};
 
 /// Whose pods they are; no runtime has such a namespace.
 pub(super) const NAMESPACE: &str = "weir-selftest";
@@ -44,11 +45,16 @@ pub(super) struct Asked {
 impl Runtime {
     /// The plugin and the configuration of this node. Before the node is left: both are looked for there.
     pub(super) fn find(asked: &Selftest) -> Result<(Plugin, Option<(String, Value)>), Failure> {
-        let plugin = match &asked.plugin {
+        // What `weir install` has on record is what runtimes call, whatever stands beside this program.
+        let record = Record::read(&Root::Live)?;
+        let installed = record.as_ref().map(|it| it.places.plugins.join(PLUGIN));
+        let plugin = match asked.plugin.as_ref().or(installed.as_ref()) {
             Some(path) => named(path)?,
             None => Plugin::find().map_err(absent)?,
         };
-        let found = match &asked.conflist {
+        let network = record.as_ref().map(Record::network_path);
+        let network = network.filter(|path| path.exists());
+        let found = match asked.conflist.as_ref().or(network.as_ref()) {
             Some(path) => {
                 let found = configuration(path)?;
                 let found = found.ok_or_else(|| {

@@ -22,7 +22,8 @@ use crate::endpoint::Row as EndpointRow;
 use crate::failure::Failure;
 use crate::map::{Row as MapRow, maps};
 use crate::node::{Node, record};
-use crate::policy::reach::{Relations, ports, read, rows};
+use crate::policy::reach::{Relations, read, rows};
+use crate::policy::show::{between, traffic};
 use crate::status::{Drops, Unseen, drops, fills_up, problem};
 
 /// Collects parts, and what could not be seen.
@@ -113,7 +114,7 @@ impl Gatherer<'_> {
             });
             let (hooks, tails) = match (&mut rtnl, place) {
                 (Some(rtnl), Some(place)) => (
-                    look(rtnl, &self.node.settings, &place),
+                    self.hooks_of(rtnl, &place),
                     self.tails_of(MapName::Calls(*id)),
                 ),
                 _ => (Vec::new(), None),
@@ -129,16 +130,30 @@ impl Gatherer<'_> {
         endpoints
     }
 
-    /// The number of a program array, which is looked into once.
+    fn hooks_of(&mut self, rtnl: &mut Rtnl, place: &Place) -> Vec<Hook> {
+        let hooks = look(rtnl, &self.node.settings, place);
+        self.part("hooks", hooks.map_err(|error| Failure::Load(error.into())))
+    }
+
+    /// The number of a program array. One that is not there is none.
     fn tails_of(&mut self, name: MapName) -> Option<u32> {
-        let id = self.maps.facts(name).ok()?.id;
+        let looked = match self.look_into(name) {
+            Err(MapsError::Missing { .. }) => Ok(None),
+            looked => looked.map_err(Failure::from),
+        };
+        self.part("tails", looked)
+    }
+
+    /// A program array is looked into once.
+    fn look_into(&mut self, name: MapName) -> Result<Option<u32>, MapsError> {
+        let id = self.maps.facts(name)?.id;
         if !self.tails.contains_key(&id) {
             let array = match name {
                 MapName::Calls(id) => self.maps.calls(id),
                 MapName::DeviceCalls(id) => self.maps.device_calls(id),
-                _ => return None,
+                _ => return Ok(None),
             };
-            let filled = array.and_then(|array| array.filled()).ok()?;
+            let filled = array?.filled()?;
             let slots = filled
                 .into_iter()
                 .map(|(slot, program)| Slot { slot, program });
@@ -149,7 +164,7 @@ impl Gatherer<'_> {
             };
             self.tails.insert(id, tails);
         }
-        Some(id)
+        Ok(Some(id))
     }
 
     /// The devices of the node, and the hooks of sockets.
@@ -197,7 +212,7 @@ impl Gatherer<'_> {
                 DeviceKind::Host => "host",
             },
             masquerade: ipv4.into_iter().chain(ipv6).collect(),
-            hooks: look(rtnl, &self.node.settings, &place),
+            hooks: self.hooks_of(rtnl, &place),
             tails: self.tails_of(MapName::DeviceCalls(facts.id())),
         }
     }
@@ -284,19 +299,28 @@ fn policy(node: &Node) -> Result<Policy, Failure> {
         return Ok(Policy::default());
     }
     let relations = read(node, &[])?;
-    let allowed = rows(&relations).into_iter().filter_map(|row| {
-        let what = relations.whats.get(row.what)?;
-        let is_by_rule = !what.rules.is_empty();
-        is_by_rule.then(|| Allowed {
-            from: side(&relations, &row.from),
-            to: side(&relations, &row.to),
-            traffic: ports(&what.traffic),
-        })
-    });
     Ok(Policy {
-        allowed: allowed.collect(),
+        allowed: allowed(&relations),
         revision: relations.revision,
     })
+}
+
+pub(super) fn allowed(relations: &Relations) -> Vec<Allowed> {
+    let mut allowed = Vec::new();
+    for row in rows(relations) {
+        let what = relations.whats.get(row.what);
+        let Some(what) = what.filter(|what| !what.rules.is_empty()) else {
+            continue;
+        };
+        let parts = relations.meeting(&row).into_iter();
+        allowed.extend(parts.map(|[from, to]| Allowed {
+            from: side(relations, &from),
+            to: side(relations, &to),
+            traffic: traffic(what),
+            only: between(what),
+        }));
+    }
+    allowed
 }
 
 fn side(relations: &Relations, places: &[usize]) -> Side {
@@ -308,7 +332,7 @@ fn side(relations: &Relations, places: &[usize]) -> Side {
     endpoints.sort_unstable();
     Side {
         endpoints,
-        others: relations.names(&others),
+        others: relations.each(&others),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Who stands on the hooks of a device.
 
-use ep_builder::attach::{Device, Hook, Occupant, Rtnl, Standing};
+use ep_builder::attach::{AttachError, Device, Hook, Occupant, Rtnl, Standing};
 use ep_builder::load::{Owner, Pins};
 use ep_builder::settings::Settings;
 
@@ -15,10 +15,21 @@ pub(super) struct Place {
 }
 
 /// Both hooks. A device that is gone has none, and whoever asks about the endpoint says so.
-pub(super) fn look(rtnl: &mut Rtnl, settings: &Settings, place: &Place) -> Vec<Shown> {
-    let Ok(device) = rtnl.device(&place.device) else {
-        return Vec::new();
-    };
+pub(super) fn look(
+    rtnl: &mut Rtnl,
+    settings: &Settings,
+    place: &Place,
+) -> Result<Vec<Shown>, AttachError> {
+    let looked = hooks(rtnl, settings, place);
+    // It may go between two questions.
+    match (looked, rtnl.device(&place.device)) {
+        (Err(_), Err(AttachError::NoDevice(_))) => Ok(Vec::new()),
+        (looked, _) => looked,
+    }
+}
+
+fn hooks(rtnl: &mut Rtnl, settings: &Settings, place: &Place) -> Result<Vec<Shown>, AttachError> {
+    let device = rtnl.device(&place.device)?;
     let pins = Pins::new(
         &settings.paths.bpffs_dir,
         &settings.node.map_prefix,
@@ -28,23 +39,21 @@ pub(super) fn look(rtnl: &mut Rtnl, settings: &Settings, place: &Place) -> Vec<S
     hooks
         .map(|hook| {
             let link = pins.link(hook);
-            let standing = Standing::look(rtnl, &device, hook, settings.attach, &link);
-            Shown {
+            let standing = Standing::look(rtnl, &device, hook, settings.attach, &link)?;
+            Ok(Shown {
                 section: hook.section().to_owned(),
                 direction: hook.direction().to_owned(),
-                standing: standing
-                    .map(|it| stands(&it, priority(rtnl, &device, hook)))
-                    .unwrap_or_default(),
-            }
+                standing: stands(&standing, priority(rtnl, &device, hook)?),
+            })
         })
         .collect()
 }
 
 /// That of our filter; one on tcx has none.
-fn priority(rtnl: &mut Rtnl, device: &Device, hook: Hook) -> Option<u16> {
-    let filters = rtnl.filters(device, hook).ok()?;
-    let ours = filters.iter().find(|it| it.handle != 0 && it.is_ours())?;
-    Some(ours.priority)
+fn priority(rtnl: &mut Rtnl, device: &Device, hook: Hook) -> Result<Option<u16>, AttachError> {
+    let filters = rtnl.filters(device, hook)?;
+    let ours = filters.iter().find(|it| it.handle != 0 && it.is_ours());
+    Ok(ours.map(|it| it.priority))
 }
 
 /// In the order in which they are asked.

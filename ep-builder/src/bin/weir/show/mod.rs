@@ -16,6 +16,7 @@ mod text;
 use std::process::ExitCode;
 
 use ep_builder::endpoint::EndpointId;
+use ep_builder::maps::MapsError;
 use ep_builder::policy::Holder;
 use serde::Serialize;
 
@@ -24,6 +25,7 @@ use crate::cli::Show;
 use crate::failure::Failure;
 use crate::node::Node;
 use crate::screen::{Columns, Format, Picture, Screen, talk};
+use crate::status::Unseen;
 use scene::Scene;
 
 /// One endpoint in depth.
@@ -63,13 +65,22 @@ pub(crate) fn run(arguments: &Show, node: &Node, screen: &Screen) -> Result<Exit
 }
 
 fn of_endpoint(node: &Node, scene: Scene, id: EndpointId) -> Result<Depth, Failure> {
-    let scene = scene.of(id).ok_or_else(|| {
+    let mut scene = scene.of(id).ok_or_else(|| {
         Failure::NotFound(format!(
             "there is no endpoint {id}: `weir endpoint list` shows those there are"
         ))
     })?;
-    // An endpoint without programs has no map of policy, which the scene tells already.
-    let rules = rules_of(node, Holder::Endpoint(id)).unwrap_or_default();
+    let rules = match rules_of(node, Holder::Endpoint(id)) {
+        Ok(rules) => rules,
+        // An endpoint without programs has no map of policy, which the scene tells already.
+        Err(MapsError::Missing { .. }) => Vec::new(),
+        Err(error) => {
+            let why = Failure::from(error).text();
+            let part = "entries of its policy";
+            scene.unseen.push(Unseen { part, why });
+            Vec::new()
+        }
+    };
     Ok(Depth { scene, rules })
 }
 

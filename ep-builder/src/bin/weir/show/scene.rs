@@ -7,6 +7,7 @@ use ep_builder::endpoint::EndpointId;
 use serde::Serialize;
 
 use crate::endpoint::Row as EndpointRow;
+use crate::policy::show::Between;
 use crate::status::{Drops, Unseen};
 
 /// All of it. A new meaning of a field is a new number of the schema; a new field is none.
@@ -171,8 +172,10 @@ pub(super) struct Allowed {
     pub(super) from: Side,
     /// Who is reached.
     pub(super) to: Side,
-    /// The protocols and ports, in words.
+    /// The protocols and ports, and between which addresses where not between all, in words.
     pub(super) traffic: String,
+    /// Between which addresses; empty for all of both.
+    pub(super) only: Vec<Between>,
 }
 
 /// Some who are treated alike.

@@ -17,6 +17,8 @@ pub(crate) struct Surroundings {
     pub(crate) families: [bool; 2],
     /// The addresses of the node, as far as they are known.
     pub(crate) node: Vec<IpAddr>,
+    /// Whether what policy refuses passes all the same.
+    pub(crate) audits: bool,
 }
 
 /// Somebody who reaches others, or is reached.
@@ -221,7 +223,7 @@ fn outside<'a>(
 }
 
 /// An address belongs to the longest network alone.
-fn network_name(compiled: &Compiled, network: Prefix) -> String {
+pub(super) fn network_name(compiled: &Compiled, network: Prefix) -> String {
     let mut others = compiled.networks.iter();
     if others.any(|(other, _)| *other != network && network.contains(*other)) {
         format!("rest of {network}")

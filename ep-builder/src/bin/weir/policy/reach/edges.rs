@@ -6,7 +6,7 @@ use ep_builder::maps::Prefix;
 use ep_builder::policy::Whole;
 use ep_builder::policy::reach::{Judged, Party, Passage, Reach};
 
-use super::actors::Actor;
+use super::actors::{Actor, network_name};
 use super::traffic::Traffic;
 
 /// What may pass, and why.
@@ -23,14 +23,16 @@ pub(crate) struct What {
 }
 
 /// Some of the addresses of two who have several kinds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Only {
     /// The family.
     pub(crate) is_v6: bool,
-    /// The network of who reaches out.
+    /// The network of who reaches out; none for addresses in no network that policy names.
     pub(crate) from: Option<Prefix>,
-    /// The network of who is reached.
+    /// The network of who is reached; none for addresses in no network that policy names.
     pub(crate) to: Option<Prefix>,
+    /// The same in words: the family alone where it decides.
+    pub(crate) words: String,
 }
 
 /// From whom to whom something may pass.
@@ -52,7 +54,7 @@ pub(crate) fn edges(whole: &Whole, actors: &[Actor]) -> (Vec<What>, Vec<Edge>) {
             .compiled
             .networks
             .iter()
-            .map(|(n, number)| (*number, *n))
+            .map(|(n, number)| (*number, (*n, network_name(&whole.compiled, *n))))
             .collect(),
         whats: Vec::new(),
         places: HashMap::new(),
@@ -72,9 +74,12 @@ pub(crate) fn edges(whole: &Whole, actors: &[Actor]) -> (Vec<What>, Vec<Edge>) {
     (maker.whats, edges)
 }
 
+/// Two addresses as look-ups know them, and whether they are of IPv6.
+type Way = (bool, [Party; 2]);
+
 struct Maker<'a> {
     reach: Reach<'a>,
-    networks: BTreeMap<u32, Prefix>,
+    networks: BTreeMap<u32, (Prefix, String)>,
     whats: Vec<What>,
     places: HashMap<What, usize>,
 }
@@ -94,22 +99,19 @@ impl Maker<'_> {
     /// All that passes between two; several where their addresses are not treated alike.
     fn between(&self, from: &Actor, to: &Actor) -> Vec<What> {
         let mut known: HashMap<(Party, Party), What> = HashMap::new();
-        let mut by_what: BTreeMap<What, Vec<Only>> = BTreeMap::new();
-        for (is_v6, (from, to)) in [false, true]
+        let mut by_what: BTreeMap<What, Vec<Way>> = BTreeMap::new();
+        for (is_v6, (senders, receivers)) in [false, true]
             .into_iter()
             .zip(from.parties.iter().zip(&to.parties))
         {
-            for (one, other) in from
+            for (one, other) in senders
                 .iter()
-                .flat_map(|one| to.iter().map(move |it| (*one, *it)))
+                .flat_map(|one| receivers.iter().map(move |it| (*one, *it)))
             {
                 let what = known.entry((one, other));
                 let what = what.or_insert_with(|| what_of(&self.reach.between(one, other)));
-                by_what.entry(what.clone()).or_default().push(Only {
-                    is_v6,
-                    from: self.network(one),
-                    to: self.network(other),
-                });
+                let way = (is_v6, [one, other]);
+                by_what.entry(what.clone()).or_default().push(way);
             }
         }
         let is_alike = by_what.len() < 2;
@@ -117,15 +119,49 @@ impl Maker<'_> {
             .into_iter()
             .filter(|(what, _)| !what.traffic.passes.is_empty());
         passing
-            .map(|(what, only)| What {
-                only: if is_alike { Vec::new() } else { only },
+            .map(|(what, ways)| What {
+                only: if is_alike {
+                    Vec::new()
+                } else {
+                    self.only(&ways, [from, to])
+                },
                 ..what
             })
             .collect()
     }
 
-    fn network(&self, party: Party) -> Option<Prefix> {
-        self.networks.get(&party.network?).copied()
+    /// Some of the ways between two, as they are told.
+    fn only(&self, ways: &[Way], ends: [&Actor; 2]) -> Vec<Only> {
+        let only = ways.iter().map(|(is_v6, parties)| {
+            let counts = ends.map(|end| end.parties[usize::from(*is_v6)].len());
+            let alike = ways.iter().filter(|(other, _)| other == is_v6).count();
+            let mut words = if *is_v6 { "IPv6" } else { "IPv4" }.to_owned();
+            if alike < counts[0] * counts[1] {
+                for ((word, party), count) in ["from", "to"].into_iter().zip(parties).zip(counts) {
+                    // Who has one kind of address needs no word for it.
+                    if count > 1 {
+                        words = format!("{words} {word} {}", self.network_words(*party));
+                    }
+                }
+            }
+            let [from, to] = parties.map(|party| Some(self.network(party)?.0));
+            Only {
+                is_v6: *is_v6,
+                from,
+                to,
+                words,
+            }
+        });
+        only.collect()
+    }
+
+    fn network_words(&self, party: Party) -> &str {
+        self.network(party)
+            .map_or("addresses in no named network", |(_, name)| name)
+    }
+
+    fn network(&self, party: Party) -> Option<&(Prefix, String)> {
+        self.networks.get(&party.network?)
     }
 }
 

@@ -37,6 +37,8 @@ pub(crate) struct Relations {
     pub(crate) edges: Vec<Edge>,
     /// The rules by their numbers, from 1.
     pub(crate) origins: Vec<Origin>,
+    /// Whether what policy refuses passes all the same.
+    pub(crate) audits: bool,
 }
 
 impl Relations {
@@ -50,6 +52,7 @@ impl Relations {
             whats,
             edges,
             origins: whole.compiled.origins,
+            audits: around.audits,
         }
     }
 
@@ -79,6 +82,7 @@ pub(crate) fn read(node: &Node, files: &[PathBuf]) -> Result<Relations, Failure>
     let around = Surroundings {
         families: [node.settings.node.ipv4, node.settings.node.ipv6],
         node: addresses.map(|own| own.address).collect(),
+        audits: node.audits_policy(),
     };
     Ok(Relations::new(whole, &endpoints, &around))
 }

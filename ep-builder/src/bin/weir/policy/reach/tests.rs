@@ -5,7 +5,7 @@ use ep_builder::identity::FIRST;
 use ep_builder::policy::documents::{SourceFile, parse};
 use ep_builder::policy::{CompileOptions, NodeFacts, PodFacts, Whole, compile};
 
-use super::{Only, Relations, Row, Surroundings, ports, rows};
+use super::{Relations, Row, Surroundings, ports, rows};
 
 const RECORD: &str = r#"{"id":7,"containerId":"abc","hostIfname":"lxc7","hostIfindex":9,"mac":"02:00:00:00:00:07",
     "hostMac":"02:00:00:00:01:07","identity":300,"labels":[],"pod":{"namespace":"shop","name":"web-0"}}"#;
@@ -43,6 +43,11 @@ fn endpoints(pods: &[Pod<'_>]) -> Vec<Endpoint> {
 
 /// What these documents make of these pods, on a node that reaches them.
 pub(crate) fn relations(documents: &str, pods: &[Pod<'_>]) -> Relations {
+    on_node(documents, pods, &["192.0.2.1", "2001:db8::1"])
+}
+
+/// The same on a node with these addresses.
+fn on_node(documents: &str, pods: &[Pod<'_>], addresses: &[&str]) -> Relations {
     let endpoints = endpoints(pods);
     let file = SourceFile {
         path: "a.yaml".into(),
@@ -64,33 +69,17 @@ pub(crate) fn relations(documents: &str, pods: &[Pod<'_>]) -> Relations {
     };
     let around = Surroundings {
         families: [true, true],
-        node: ["192.0.2.1", "2001:db8::1"]
-            .map(|it| it.parse().unwrap())
-            .into(),
+        node: addresses.iter().map(|it| it.parse().unwrap()).collect(),
+        audits: false,
     };
     Relations::new(whole, &endpoints, &around)
-}
-
-fn only(way: &Only) -> String {
-    let network = |it: Option<_>| {
-        it.map_or_else(
-            || "-".to_owned(),
-            |it: ep_builder::maps::Prefix| it.to_string(),
-        )
-    };
-    format!(
-        "{} {} {}",
-        if way.is_v6 { 6 } else { 4 },
-        network(way.from),
-        network(way.to)
-    )
 }
 
 fn shown(relations: &Relations, row: &Row) -> String {
     let what = &relations.whats[row.what];
     let mut words = format!(
         "{} -> {}: {}",
-        relations.names(&row.from).join(", "),
+        relations.senders(row).join(", "),
         relations.names(&row.to).join(", "),
         ports(&what.traffic)
     );
@@ -101,7 +90,7 @@ fn shown(relations: &Relations, row: &Row) -> String {
         }
     }
     for way in &what.only {
-        words.extend([" (", &only(way), ")"]);
+        words.extend([" (", &way.words, ")"]);
     }
     words
 }
@@ -220,10 +209,94 @@ spec:
         &[("lab", "probe", "probe"), ("shop", "db", "db")],
         &[
             "anybody -> anybody but shop/db: any",
-            "lab/probe -> shop/db: any by 8 (4 0.0.0.0/0 0.0.0.0/0)",
+            "lab/probe -> shop/db: any by 8 (IPv4)",
             "the node -> shop/db: any",
             "rest of 0.0.0.0/0 -> shop/db: any by 8",
         ],
         [&[], &[]],
     );
+}
+
+#[test]
+fn where_the_family_does_not_decide_networks_are_named() {
+    let told = |relations: &Relations| -> Vec<_> {
+        let rows = rows(relations).into_iter();
+        let rows = rows.filter(|row| !relations.whats[row.what].only.is_empty());
+        rows.map(|row| shown(relations, &row)).collect()
+    };
+    let one_of_two = "apiVersion: weir.dev/v1alpha1
+kind: WeirPolicy
+metadata: {name: out}
+spec:
+  podSelector: {matchLabels: {app: db}}
+  ingress:
+  - {action: deny, from: [{ipBlock: {cidr: 10.0.0.1/32}}]}
+";
+    let pods = [("lab", "a", "a"), ("lab", "b", "a"), ("shop", "db", "db")];
+    let found = told(&relations(one_of_two, &pods));
+    let expected =
+        "lab/a and 1 more -> shop/db: any (IPv4 from addresses in no named network) (IPv6)";
+    assert!(found.iter().any(|row| row == expected), "{found:?}");
+    let but = "apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: out, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: db}}
+  policyTypes: [Egress]
+  egress:
+  - to: [{ipBlock: {cidr: 0.0.0.0/0, except: [10.0.0.0/8]}}]
+";
+    let found = told(&on_node(but, &pods, &["192.0.2.1", "10.9.0.1"]));
+    let expected = "shop/db -> the node: any by 8 (IPv4 to rest of 0.0.0.0/0)";
+    assert_eq!(found, [expected]);
+}
+
+#[test]
+fn who_is_outside_sends_to_nobody_outside() {
+    let out = "apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: out, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: db}}
+  policyTypes: [Egress]
+  egress:
+  - to: [{ipBlock: {cidr: 10.0.0.0/8}}]
+";
+    let pods = [("lab", "a", "a"), ("lab", "b", "b"), ("shop", "db", "db")];
+    let relations = relations(out, &pods);
+    for row in rows(&relations) {
+        for [from, to] in relations.meeting(&row) {
+            let is_edge = |from: usize, to: usize| {
+                let mut edges = relations.edges.iter();
+                edges.any(|edge| (edge.from, edge.to, edge.what) == (from, to, row.what))
+            };
+            for (one, other) in from
+                .iter()
+                .flat_map(|one| to.iter().map(move |it| (*one, *it)))
+            {
+                let meet = relations.actors[one].meets(&relations.actors[other]);
+                assert!(is_edge(one, other) || !meet, "{one} {other}");
+                let both = [one, other].map(|it| relations.actors[it].kind.is_outside());
+                assert_ne!(both, [true; 2], "{row:?}");
+            }
+        }
+        let receivers = || row.to.iter().map(|to| &relations.actors[*to]);
+        for from in &row.from {
+            let sender = &relations.actors[*from];
+            assert!(receivers().any(|it| sender.meets(it)), "{row:?}");
+        }
+    }
+}
+
+#[test]
+fn who_has_not_even_the_node_is_told_from_who_has() {
+    let nobody = "apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: none, namespace: shop}
+spec: {podSelector: {matchLabels: {app: db}}, policyTypes: [Ingress, Egress]}
+";
+    let relations = relations(nobody, &PODS);
+    let rows = rows(&relations);
+    assert_eq!(relations.closed(&rows), [[1], [1]]);
+    assert_eq!(relations.shut(&rows), [vec![], vec![1]]);
 }

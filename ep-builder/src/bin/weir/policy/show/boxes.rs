@@ -23,7 +23,11 @@ impl Graph<'_> {
             End::Many(places) => {
                 let names = self.relations.names(places);
                 let lines = vec![
-                    strong(&format!("{} kinds of pods", places.len())),
+                    strong(&if self.are_pods(places) {
+                        format!("{} kinds of pods", places.len())
+                    } else {
+                        format!("{} of node and outside", places.len())
+                    }),
                     muted(listed(&names, 2)),
                 ];
                 (self.tone(places, side), lines, listed(&names, TOLD))
@@ -48,10 +52,9 @@ impl Graph<'_> {
         };
         let tone = self.tone(&[place], side);
         let is_closed = tone == Tone::Red;
-        let below = match (actor.kind, is_closed, side) {
-            (Kind::Pods, true, 0) => "it reaches only the node".to_owned(),
-            (Kind::Pods, true, _) => "only the node reaches it".to_owned(),
-            (Kind::Pods, false, _) => {
+        let below = match (actor.kind, is_closed) {
+            (Kind::Pods, true) => closed_words(1 - side, &self.shut, place).to_owned(),
+            (Kind::Pods, false) => {
                 let labels = actor.labels.iter();
                 let labels = labels.filter(|label| label.key != NAMESPACE_LABEL);
                 let labels: Vec<_> = labels
@@ -115,13 +118,23 @@ impl Graph<'_> {
 
     /// The row in words.
     pub(super) fn sentence(&self, row: &Row, what: &What) -> String {
-        let names = |places: &[usize]| listed(&self.relations.names(places), TOLD);
         format!(
             "{} to {}: {}",
-            names(&row.from),
-            names(&row.to),
+            listed(&self.relations.senders(row), TOLD),
+            listed(&self.relations.names(&row.to), TOLD),
             traffic(what)
         )
+    }
+}
+
+/// Of somebody who is closed at ingress (0) or egress (1), what is left.
+pub(super) fn closed_words(way: usize, shut: &[Vec<usize>; 2], place: usize) -> &'static str {
+    let is_shut = shut.get(way).is_some_and(|shut| shut.contains(&place));
+    match (way, is_shut) {
+        (0, true) => "nobody reaches it",
+        (0, false) => "only the node reaches it",
+        (_, true) => "it reaches nobody",
+        (_, false) => "it reaches only the node",
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) enum End {
     AnyPod(Vec<usize>),
     /// The actor in this place.
     One(usize),
-    /// Pods in these places.
+    /// Those in these places: pods, or node and outside.
     Many(Vec<usize>),
 }
 
@@ -45,6 +45,8 @@ pub(super) struct Graph<'a> {
     pub(super) relations: &'a Relations,
     rows: &'a [Row],
     pub(super) closed: [Vec<usize>; 2],
+    /// Those of them that do not even meet the node.
+    pub(super) shut: [Vec<usize>; 2],
     sides: [Side; 2],
 }
 
@@ -55,11 +57,12 @@ impl<'a> Graph<'a> {
             relations,
             rows,
             closed,
+            shut: relations.shut(rows),
             sides: Default::default(),
         };
         for row in rows {
-            for (side, places) in [&row.from, &row.to].into_iter().enumerate() {
-                for end in graph.ends(places) {
+            for side in [0, 1] {
+                for end in graph.ends(row, side) {
                     graph.put(side, end);
                 }
             }
@@ -72,7 +75,7 @@ impl<'a> Graph<'a> {
             let drawn: BTreeSet<usize> = rows.iter().flat_map(places).collect();
             let closed = graph.closed[1 - side].iter().copied();
             let missing: Vec<_> = closed.filter(|place| !drawn.contains(place)).collect();
-            for end in graph.ends(&missing) {
+            for end in Self::boxes_for(relations.crowds(&missing)) {
                 graph.put(side, end);
             }
         }
@@ -85,10 +88,16 @@ impl<'a> Graph<'a> {
         self.sides.iter().map(count).max().unwrap_or(0)
     }
 
-    /// Boxes for these actors.
-    fn ends(&self, places: &[usize]) -> Vec<End> {
-        let crowds = self.relations.crowds(places).into_iter();
-        let ends = crowds.flat_map(|crowd| match crowd {
+    /// The boxes of a row on one side.
+    fn ends(&self, row: &Row, side: usize) -> Vec<End> {
+        Self::boxes_for(match side {
+            0 => self.relations.sending(row),
+            _ => self.relations.crowds(&row.to),
+        })
+    }
+
+    fn boxes_for(crowds: Vec<Crowd>) -> Vec<End> {
+        let ends = crowds.into_iter().flat_map(|crowd| match crowd {
             Crowd::Anybody(missing) => vec![End::Anybody(missing)],
             Crowd::AnyPod(missing) => vec![End::AnyPod(missing)],
             Crowd::These(places) if places.len() > FOLD => vec![End::Many(places)],
@@ -109,10 +118,17 @@ impl<'a> Graph<'a> {
         }
     }
 
+    /// Pods never share a box with others.
+    pub(super) fn are_pods(&self, places: &[usize]) -> bool {
+        let mut places = places.iter();
+        places.next().is_some_and(|it| self.relations.is_pod(*it))
+    }
+
     fn group(&self, end: &End) -> Group {
         match end {
             End::Anybody(_) | End::AnyPod(_) => (0, "everybody".to_owned()),
-            End::Many(_) => (2, "many pods".to_owned()),
+            End::Many(places) if self.are_pods(places) => (2, "many pods".to_owned()),
+            End::Many(_) => (3, "node and outside".to_owned()),
             End::One(place) => match self.relations.actors.get(*place) {
                 Some(Actor {
                     kind: Kind::Pods,
@@ -221,14 +237,14 @@ impl<'a> Graph<'a> {
 
     /// Where its ends are on the average, in halves of a pixel.
     fn middle(&self, row: &Row) -> i32 {
-        let of = |side: usize, places: &[usize]| {
-            let ends = self.ends(places).into_iter();
+        let of = |side: usize| {
+            let ends = self.ends(row, side).into_iter();
             let areas = ends.filter_map(|end| self.sides.get(side)?.areas.get(&end).copied());
             let middles: Vec<_> = areas.map(|area| area.left().y).collect();
             let count = i32::try_from(middles.len()).unwrap_or(i32::MAX).max(1);
             middles.iter().sum::<i32>() / count
         };
-        of(0, &row.from) + of(1, &row.to)
+        of(0) + of(1)
     }
 
     fn edges(&self, row: &Row, way: Area, tone: Tone, drawing: &mut Drawing) {
@@ -248,8 +264,8 @@ impl<'a> Graph<'a> {
                 title: title.clone(),
             });
         };
-        for (side, places) in [&row.from, &row.to].into_iter().enumerate() {
-            for end in self.ends(places) {
+        for side in [0, 1] {
+            for end in self.ends(row, side) {
                 let area = self.sides.get(side).and_then(|side| side.areas.get(&end));
                 match area {
                     Some(area) if side == 0 => edge(area.right(), way.left(), Stroke::Line),

@@ -15,11 +15,12 @@ pub(super) struct Report<'a> {
     /// Null where no policy is in force, and for documents that are not.
     revision: Option<u32>,
     actors: Vec<Party<'a>>,
-    /// All of `from` may open this to all of `to`. What no row says is dropped.
+    /// All of `from` may open this to all of `to`, except what does not meet here: two outside, and the node and itself.
+    /// What no row says is dropped.
     reach: Vec<Line<'a>>,
-    /// The numbers of pods that nobody reaches but the node.
+    /// The numbers of pods that nobody reaches, or only the node: `reach` says which.
     not_reached: Vec<usize>,
-    /// Those of pods that reach nobody but the node.
+    /// Those of pods that reach nobody, or only the node.
     not_reaching: Vec<usize>,
 }
 
@@ -65,11 +66,14 @@ struct Part {
     last: u16,
 }
 
-#[derive(Serialize)]
+/// Some of the addresses of two.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Between {
+pub(crate) struct Between {
     family: &'static str,
+    /// Where the sender's address is, without networks within that are named, too; null: in no network that policy names.
     from: Option<Prefix>,
+    /// Where the receiver's address is, likewise.
     to: Option<Prefix>,
 }
 
@@ -129,16 +133,18 @@ fn line<'a>(relations: &'a Relations, row: &'a Row, what: &'a What) -> Line<'a> 
                 last: part.last,
             })
             .collect(),
-        only: what.only.iter().map(between).collect(),
+        only: between(what),
         rules: origins(&what.rules),
         less: origins(&what.against),
     }
 }
 
-fn between(only: &Only) -> Between {
-    Between {
+/// Between which addresses something may pass; empty for all of both.
+pub(crate) fn between(what: &What) -> Vec<Between> {
+    let between = |only: &Only| Between {
         family: if only.is_v6 { "IPv6" } else { "IPv4" },
         from: only.from,
         to: only.to,
-    }
+    };
+    what.only.iter().map(between).collect()
 }

@@ -32,22 +32,18 @@ pub(super) fn drawing(relations: &Relations) -> Drawing {
     let at = Point { x: LEFT, y: 20 };
     let key = "who reaches out down, who is reached across, by the same numbers; green: everything, amber: some, none: nothing";
     drawing.words(at, 900, &Line::new(Face::Muted, key));
-    let by_pair: BTreeMap<(usize, usize), &What> = relations
-        .edges
-        .iter()
-        .filter_map(|edge| Some(((edge.from, edge.to), relations.whats.get(edge.what)?)))
-        .collect();
+    let by_pair = by_pair(relations);
     for (row, from) in (0..).zip(shown) {
         label(&mut drawing, relations, from, row);
         for (column, to) in (0..).zip(shown) {
             let pair = from.places.first().copied().zip(to.places.last().copied());
-            let what = pair.and_then(|pair| by_pair.get(&pair));
+            let whats = pair.and_then(|pair| by_pair.get(&pair));
             cell(
                 &mut drawing,
                 relations,
                 [from, to],
                 (row, column),
-                what.copied(),
+                whats.map_or(&[], Vec::as_slice),
             );
         }
     }
@@ -62,6 +58,16 @@ pub(super) fn drawing(relations: &Relations) -> Drawing {
         drawing.words(at, 900, &Line::new(Face::Muted, text));
     }
     drawing
+}
+
+/// What may pass between two: several where their addresses are not treated alike.
+fn by_pair(relations: &Relations) -> BTreeMap<(usize, usize), Vec<&What>> {
+    let mut by_pair: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for edge in &relations.edges {
+        let whats = by_pair.entry((edge.from, edge.to)).or_default();
+        whats.extend(relations.whats.get(edge.what));
+    }
+    by_pair
 }
 
 /// Actors in the order of the first of each class.
@@ -117,20 +123,22 @@ fn cell(
     relations: &Relations,
     [from, to]: [&Class; 2],
     (row, column): (i32, i32),
-    what: Option<&What>,
+    whats: &[&What],
 ) {
-    let Some(what) = what else {
+    if whats.is_empty() {
         return;
-    };
+    }
     let area = Area {
         x: LEFT + LABEL + column * CELL + 2,
         y: TOP + row * CELL + 2,
         width: CELL - 4,
         height: CELL - 4,
     };
-    let is_all = what.traffic.is_all() && what.only.is_empty();
+    let is_whole = |what: &&What| what.traffic.is_all() && what.only.is_empty();
+    let is_all = whats.iter().any(is_whole);
     let tone = if is_all { Tone::Green } else { Tone::Amber };
     let names = |class: &Class| listed(&relations.names(&class.places), TOLD);
-    let title = format!("{} to {}: {}", names(from), names(to), traffic(what));
+    let texts: Vec<_> = whats.iter().map(|what| traffic(what)).collect();
+    let title = format!("{} to {}: {}", names(from), names(to), texts.join("; "));
     drawing.boxed(area, tone, &[], &title);
 }

@@ -16,9 +16,19 @@ use crate::failure::Failure;
 use crate::node::Node;
 use crate::screen::{Format, Picture, Screen, talk};
 
+pub(crate) use json::{Between, between};
+pub(crate) use table::traffic;
+
+/// What is to be known of every row where it is so.
+const AUDITED: &str =
+    "policy_audit_mode is on in weir.toml: what no row allows is reported, and passes all the same";
+
 pub(super) fn run(node: &Node, files: &[PathBuf], screen: &Screen) -> Result<(), Failure> {
     let relations = read(node, files)?;
     let rows = rows(&relations);
+    if relations.audits {
+        talk(&format!("note: {AUDITED}"));
+    }
     if relations.revision.is_none() && files.is_empty() {
         talk("note: no policy is in force, so everything passes");
     }

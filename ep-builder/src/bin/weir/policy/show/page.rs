@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use super::super::reach::{Kind, Relations, Row};
+use super::boxes::closed_words;
 use super::table::{listed, traffic};
-use super::{graph, matrix, places};
+use super::{AUDITED, graph, matrix, places};
 use crate::picture::{Cell, Drawing, Fact, Page, Tone, table};
 
 /// What a graph has at most, so that its edges can be followed.
@@ -39,8 +40,10 @@ pub(super) fn page(relations: &Relations, rows: &[Row], files: &[PathBuf]) -> Pa
         source,
         "Connections are opened from left to right; what answers passes. What is not drawn is dropped.",
     );
-    let closed = relations.closed(rows);
-    page.facts(&facts(relations, rows, &closed));
+    page.facts(&facts(relations, rows));
+    if relations.audits {
+        page.note(AUDITED);
+    }
     page.heading("Picture");
     page.picture(&drawing(relations, rows));
     page.heading("What is drawn, in words");
@@ -58,7 +61,7 @@ pub(super) fn page(relations: &Relations, rows: &[Row], files: &[PathBuf]) -> Pa
         "ISOLATED",
         "CLOSED",
     ];
-    let everybody = everybody(relations, &closed);
+    let everybody = everybody(relations, rows);
     page.details(
         "Everybody",
         false,
@@ -67,27 +70,22 @@ pub(super) fn page(relations: &Relations, rows: &[Row], files: &[PathBuf]) -> Pa
     page
 }
 
-fn facts(
-    relations: &Relations,
-    rows: &[Row],
-    [unreached, unreaching]: &[Vec<usize>; 2],
-) -> Vec<Fact> {
+pub(super) fn facts(relations: &Relations, rows: &[Row]) -> Vec<Fact> {
+    let (closed, shut) = (relations.closed(rows), relations.shut(rows));
     let pods = relations
         .actors
         .iter()
         .map(|actor| actor.endpoints.len())
         .sum();
     let ruled = rows.iter().filter_map(|row| relations.whats.get(row.what));
-    let free = ruled
-        .filter(|what| what.rules.is_empty() && what.traffic.is_all())
-        .count();
+    let free = ruled.filter(|what| what.rules.is_empty()).count();
     let fact = |value: usize, name: &str, tone| Fact {
         value: value.to_string(),
         name: name.to_owned(),
         tone,
     };
     let if_any = |count: usize, tone| if count == 0 { Tone::Slate } else { tone };
-    vec![
+    let mut facts = vec![
         fact(pods, "pods", Tone::Blue),
         fact(
             rows.len() - free,
@@ -95,24 +93,24 @@ fn facts(
             if_any(rows.len() - free, Tone::Green),
         ),
         fact(free, "ways without one", if_any(free, Tone::Amber)),
-        fact(
-            unreached.len(),
-            "that only the node may reach",
-            if_any(unreached.len(), Tone::Red),
-        ),
-        fact(
-            unreaching.len(),
-            "that may reach only the node",
-            if_any(unreaching.len(), Tone::Red),
-        ),
-    ]
+    ];
+    let names = [
+        ["that only the node may reach", "that nobody may reach"],
+        ["that may reach only the node", "that may reach nobody"],
+    ];
+    for ((closed, shut), names) in closed.iter().zip(&shut).zip(names) {
+        let counts = [closed.len() - shut.len(), shut.len()].into_iter();
+        let counted = counts.zip(names);
+        facts.extend(counted.map(|(count, name)| fact(count, name, if_any(count, Tone::Red))));
+    }
+    facts
 }
 
 fn line(relations: &Relations, row: &Row) -> Option<Vec<Cell>> {
     let what = relations.whats.get(row.what)?;
     let all = |texts: &[String]| listed(texts, usize::MAX);
     Some(vec![
-        Cell::text(all(&relations.names(&row.from))),
+        Cell::text(all(&relations.senders(row))),
         Cell::text(all(&relations.names(&row.to))),
         Cell::code(traffic(what)),
         Cell::code(all(&places(relations, &what.rules))),
@@ -120,7 +118,8 @@ fn line(relations: &Relations, row: &Row) -> Option<Vec<Cell>> {
     ])
 }
 
-fn everybody(relations: &Relations, [unreached, unreaching]: &[Vec<usize>; 2]) -> Vec<Vec<Cell>> {
+fn everybody(relations: &Relations, rows: &[Row]) -> Vec<Vec<Cell>> {
+    let (closed, shut) = (relations.closed(rows), relations.shut(rows));
     let lines = relations.actors.iter().enumerate().map(|(place, actor)| {
         let labels: Vec<_> = actor
             .labels
@@ -135,19 +134,18 @@ fn everybody(relations: &Relations, [unreached, unreaching]: &[Vec<usize>; 2]) -
             (_, [false, true]) => "egress",
             (_, [false, false]) => "no",
         };
-        let closed = match (unreached.contains(&place), unreaching.contains(&place)) {
-            (true, true) => "neither reached nor reaching",
-            (true, false) => "not reached",
-            (false, true) => "reaching nobody",
-            (false, false) => "",
-        };
+        let ways = closed.iter().enumerate();
+        let ways = ways.filter(|(_, closed)| closed.contains(&place));
+        let closed: Vec<_> = ways
+            .map(|(way, _)| closed_words(way, &shut, place))
+            .collect();
         vec![
             Cell::text(actor.full_name()),
             Cell::number(actor.identity),
             Cell::code(labels.join(", ")),
             Cell::code(ids.join(", ")),
             Cell::text(isolated),
-            Cell::text(closed),
+            Cell::text(closed.join(", ")),
         ]
     });
     lines.collect()

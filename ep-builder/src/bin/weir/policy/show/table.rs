@@ -19,7 +19,7 @@ pub(super) fn show(
         .iter()
         .filter_map(|row| columns(relations, row, most))
         .collect();
-    lines.extend(unreached(relations, rows, most));
+    lines.extend(shut(relations, rows, most));
     screen.list::<()>(
         &[],
         &Columns {
@@ -41,7 +41,7 @@ fn columns(relations: &Relations, row: &Row, most: usize) -> Option<Vec<String>>
         }
     };
     Some(vec![
-        listed(&relations.names(&row.from), most),
+        listed(&relations.senders(row), most),
         listed(&relations.names(&row.to), most),
         traffic(what),
         or_dash(places(relations, &what.rules)),
@@ -49,20 +49,27 @@ fn columns(relations: &Relations, row: &Row, most: usize) -> Option<Vec<String>>
     ])
 }
 
-/// Pods that have no row of their own: not even the node reaches them.
-fn unreached(relations: &Relations, rows: &[Row], most: usize) -> Option<Vec<String>> {
-    let has_row = |place: &usize| rows.iter().any(|row| row.to.contains(place));
-    let [closed, _] = relations.closed(rows);
-    let closed: Vec<_> = closed.into_iter().filter(|place| !has_row(place)).collect();
-    (!closed.is_empty()).then(|| {
-        let mut columns = vec!["nobody".to_owned(), listed(&relations.names(&closed), most)];
-        columns.extend(["-"; 3].map(str::to_owned));
-        columns
+/// Pods that have no row of their own: those that nobody reaches, and those that reach nobody.
+fn shut(relations: &Relations, rows: &[Row], most: usize) -> Vec<Vec<String>> {
+    let [unreached, unreaching] = relations
+        .shut(rows)
+        .map(|places| (!places.is_empty()).then(|| listed(&relations.names(&places), most)));
+    let nobody = || "nobody".to_owned();
+    let ends = [
+        unreached.map(|names| [nobody(), names]),
+        unreaching.map(|names| [names, nobody()]),
+    ];
+    let rows = ends.into_iter().flatten();
+    rows.map(|ends| {
+        ends.into_iter()
+            .chain(["-"; 3].map(str::to_owned))
+            .collect()
     })
+    .collect()
 }
 
 /// What passes, and between which addresses where not between all.
-pub(super) fn traffic(what: &What) -> String {
+pub(crate) fn traffic(what: &What) -> String {
     let ports = ports(&what.traffic);
     match only(&what.only) {
         Some(only) => format!("{ports} ({only})"),
@@ -70,19 +77,9 @@ pub(super) fn traffic(what: &What) -> String {
     }
 }
 
-/// Some of the addresses, in words: the family says enough where it is one, and no network says more.
+/// Some of the addresses, in words, each once.
 fn only(ways: &[Only]) -> Option<String> {
-    let family = |way: &Only| if way.is_v6 { "IPv6" } else { "IPv4" };
-    let network = |way: &Only| {
-        let end = |word: &str, network: Option<_>| {
-            network.map_or_else(String::new, |it| format!(" {word} {it}"))
-        };
-        end("from", way.from) + &end("to", way.to)
-    };
-    let mut words: Vec<_> = ways
-        .iter()
-        .map(|way| family(way).to_owned() + &network(way))
-        .collect();
+    let mut words: Vec<_> = ways.iter().map(|way| way.words.as_str()).collect();
     words.dedup();
     (!words.is_empty()).then(|| words.join(" and "))
 }

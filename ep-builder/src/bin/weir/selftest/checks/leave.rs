@@ -66,11 +66,13 @@ pub(super) fn del(world: &mut World) -> Result<Said, Fault> {
         // A runtime may ask again.
         world.runtime.del(&pod.asked, &pod.place)?;
     }
-    world.pods.clear();
+    // With the last of a pod's namespace the kernel takes its links away: they are looked for before.
+    let pods = std::mem::take(&mut world.pods);
     let store = world.node.store()?;
     cleanup(&world.node.settings, &store, false).map_err(Failure::from)?;
     let mut left = left_in(world, &maps)?;
     left.extend(loaded_still(&programs));
+    drop(pods);
     if !left.is_empty() {
         return Err(Fault::new(format!("DEL left {}", left.join(", "))));
     }

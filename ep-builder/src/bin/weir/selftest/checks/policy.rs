@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::Said;
 use super::make::{CLIENT, GUEST, SERVER};
+use super::reach::counted;
 use crate::cli::{Destination, Explain, PortProtocol};
 use crate::explain::explain_as_json;
 use crate::selftest::fault::Fault;
@@ -80,8 +81,7 @@ pub(super) fn verdicts(world: &mut World) -> Result<Said, Fault> {
 
 /// Where nothing is refused, nothing is to be proved.
 fn audited(world: &World) -> Option<Said> {
-    let audits = world.node.settings.endpoint.options.get("PolicyAuditMode") == Some(1);
-    audits.then(|| {
+    world.node.audits_policy().then(|| {
         Said::Skipped("policy_audit_mode is on in weir.toml: nothing is refused".to_owned())
     })
 }
@@ -189,12 +189,18 @@ fn cut_and_mended(world: &World, family: Family) -> Result<(), Fault> {
     let what = format!("TCP from {CLIENT} to {SERVER} {at}");
     let (mut connection, _) = opened.map_err(Fault::of(what.clone()))?;
     world.apply(SHUT)?;
+    let before = counted(world, REFUSED)?;
     let is_silent = connection.is_silent();
     if !is_silent.map_err(Fault::of(format!(
         "{what} under a policy that shuts the server"
     )))? {
         return Err(Fault::new(format!(
             "{what}, which was there before, goes on under a policy that allows nothing at ingress"
+        )));
+    }
+    if counted(world, REFUSED)? == before {
+        return Err(Fault::new(format!(
+            "{what} went silent, and no packet of it is counted as refused"
         )));
     }
     world.apply("")?;

@@ -47,8 +47,15 @@ pub(super) fn regenerate(world: &mut World) -> Result<Said, Fault> {
     if proof.is_hitless() {
         return Ok(Said::Proved(format!("{said}: none was lost")));
     }
-    Err(Fault::new(format!(
+    let lost = format!(
         "{said}: {} were lost, {} met a program that was not there, {} found a queue of the machine full",
         packets.lost, proof.missed_tail_calls, proof.queue_drops
-    )))
+    );
+    let is_of_the_machine = proof.missed_tail_calls == 0 && proof.queue_drops >= packets.lost;
+    Err(Fault {
+        why: lost,
+        fix: is_of_the_machine.then(|| {
+            "the machine lost them before any program saw them: run it again when less is going on".to_owned()
+        }),
+    })
 }

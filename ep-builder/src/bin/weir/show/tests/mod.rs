@@ -5,7 +5,8 @@ mod nodes;
 use ep_builder::endpoint::{EndpointId, Pod};
 
 use super::scene::{Scene, Stand};
-use super::{layout, page, text};
+use super::{gather, layout, page, text};
+use crate::policy::reach::tests::relations;
 use nodes::{allow, node};
 
 const HOSTILE: &str = "</title><script>alert(1)</script>\" onload='x()'\u{202e}\u{0}";
@@ -152,6 +153,40 @@ fn edges_of_policy_join_the_pods_of_their_identities() {
     assert_eq!(count(&scene), 3, "from a network");
     let svg = layout::draw(&scene).svg();
     assert!(svg.contains("<title>shop/web-1 may reach shop/web-2: tcp 80</title>"));
+}
+
+#[test]
+fn edges_of_policy_say_between_which_addresses() {
+    let out = "apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: out, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: db}}
+  policyTypes: [Ingress]
+  ingress:
+  - from: [{ipBlock: {cidr: 0.0.0.0/0, except: [11.0.0.0/8]}}]
+";
+    let allowed = gather::allowed(&relations(out, &[("lab", "a", "a"), ("shop", "db", "db")]));
+    let pods = allowed.iter().find(|it| !it.from.endpoints.is_empty());
+    let pods = serde_json::to_value(pods.unwrap()).unwrap();
+    assert_eq!(pods["traffic"], "any (IPv4)", "{pods}");
+    assert_eq!(pods["only"][0]["family"], "IPv4", "{pods}");
+}
+
+#[test]
+fn nobody_outside_reaches_anybody_outside() {
+    let out = "apiVersion: weir.dev/v1alpha1
+kind: WeirPolicy
+metadata: {name: out}
+spec:
+  podSelector: {}
+  policyTypes: [Egress]
+  egress:
+  - to: [{ipBlock: {cidr: 10.0.0.0/8}}]
+";
+    for row in gather::allowed(&relations(out, &[("lab", "a", "a"), ("shop", "db", "db")])) {
+        assert!(row.from.others.iter().all(|it| it == "the node"), "{row:?}");
+    }
 }
 
 #[test]

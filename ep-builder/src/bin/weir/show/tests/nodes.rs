@@ -186,5 +186,6 @@ pub(super) fn allow(scene: &mut Scene, from: u16, to: u16) {
         from: side(from),
         to: side(to),
         traffic: "tcp 80".to_owned(),
+        only: Vec::new(),
     });
 }
