@@ -11,14 +11,18 @@ use crate::world::{BEFORE_FAR, Place, World, parsed};
 use crate::{FAMILIES, needs};
 
 const INVALID_SOURCE: u8 = 132;
-const LENGTHS: [u8; 2] = [32, 128];
 const LIE: &[u8] = b"it is me";
 
+/// Gives a host an address that is somebody else's. Without `nodad` one of IPv6 is there a moment later, on `lo` too.
+fn takes(host: Place, address: IpAddr) {
+    let rest = if address.is_ipv4() { "32" } else { "128 nodad" };
+    host.run(&format!("ip addr replace {address}/{rest} dev lo"));
+}
+
 /// A socket of a host with an address that is somebody else's.
-fn liar(host: Place, source: IpAddr, family: usize, port: u16) -> UdpSocket {
-    let length = LENGTHS[family];
-    host.run(&format!("ip addr replace {source}/{length} dev lo"));
-    host.inside(|| UdpSocket::bind((source, port)).unwrap())
+fn liar(host: Place, source: IpAddr, port: u16) -> UdpSocket {
+    takes(host, source);
+    host.udp_at(source, port)
 }
 
 #[test]
@@ -33,7 +37,7 @@ fn nobody_outside_is_a_pod_or_the_node() {
         let place = server.local_addr().unwrap();
         for source in [b.address(family), world.node().address(family)] {
             let before = world.lab.counted(INVALID_SOURCE, Direction::Ingress);
-            liar(near, source, family, 0).send_to(LIE, place).unwrap();
+            liar(near, source, 0).send_to(LIE, place).unwrap();
             assert_eq!(hears(&server, LIE, SILENCE), None, "{source}");
             let counted = world.lab.counted(INVALID_SOURCE, Direction::Ingress) - before;
             assert_eq!(counted, 1, "{source}");
@@ -55,11 +59,11 @@ fn nobody_speaks_in_a_flow_but_its_peer() {
         let who = who.unwrap();
         drop(client);
         let unspecified: IpAddr = [[0; 4].into(), [0_u8; 16].into()][family];
-        let all = pod.inside(|| UdpSocket::bind((unspecified, 12_000)).unwrap());
-        let wrong_port = liar(far, near.address(family), family, 54);
+        let all = pod.udp_at(unspecified, 12_000);
+        let wrong_port = liar(far, near.address(family), 54);
         wrong_port.send_to(b"from another port", who).unwrap();
         assert_eq!(hears(&all, b"from another port", SILENCE), None);
-        let right_port = liar(far, near.address(family), family, 53);
+        let right_port = liar(far, near.address(family), 53);
         let next = (who.ip(), who.port() + 1);
         right_port.send_to(b"to another port", next).unwrap();
         assert_eq!(hears(&all, b"to another port", SILENCE), None);
@@ -132,9 +136,9 @@ fn nobody_sends_segments_in_a_connection_but_its_peer() {
 /// Sends as whoever the segment says.
 fn lies(host: Place, segment: &Segment) {
     let (family, source) = (usize::from(segment.to.is_ipv6()), segment.from.ip());
-    let (length, node) = (LENGTHS[family], segment.to.ip());
+    let node = segment.to.ip();
     if source != host.address(family) {
-        host.run(&format!("ip addr replace {source}/{length} dev lo"));
+        takes(host, source);
     }
     let router = parsed(BEFORE_FAR)[family];
     host.run(&format!(

@@ -1,7 +1,7 @@
 //! Conversations between places.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,11 @@ const QUESTION: &[u8] = b"who is there?";
 impl Place<'_> {
     /// A socket for datagrams at its address.
     pub(crate) fn udp(self, family: usize, port: u16) -> UdpSocket {
-        let address = self.address(family);
+        self.udp_at(self.address(family), port)
+    }
+
+    /// A socket for datagrams at any address.
+    pub(crate) fn udp_at(self, address: IpAddr, port: u16) -> UdpSocket {
         let socket = self.inside(|| bound(|| UdpSocket::bind((address, port))));
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket
