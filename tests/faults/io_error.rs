@@ -1,13 +1,9 @@
 //! Each call that changes a file, of each command that changes something, refused with EIO and with ENOSPC.
 
 use nix::errno::Errno;
-use weir_tests::need;
-use weir_tests::need::Need;
 use weir_tests::trace::Places;
 
-use crate::places::{Fault, Trial, check};
-use crate::stage::Stage;
-use crate::trials;
+use crate::places::{Fault, trials_with};
 
 /// A disk that errs wherever it is written to, and one that is full there.
 const FAULTS: [Fault; 2] = [
@@ -23,27 +19,8 @@ const FAULTS: [Fault; 2] = [
     },
 ];
 
-fn all(trial: &Trial) {
-    let stage = Stage::new();
-    for fault in FAULTS {
-        check(&stage, trial, fault);
-    }
-    stage.assert_silence_means_something();
-}
-
-macro_rules! tests {
-    ($($name:ident: $trial:ident;)+) => {
-        $(
-            #[test]
-            fn $name() {
-                need!(Need::Root, Need::Templates, Need::Tool("ip"));
-                all(&trials::$trial);
-            }
-        )+
-    };
-}
-
-tests! {
+trials_with! {
+    FAULTS;
     a_policy_is_applied_or_not: APPLY;
     a_document_is_taken_out_or_not: DELETE;
     an_endpoint_is_regenerated_or_not: REGENERATE;

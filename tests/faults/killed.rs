@@ -13,15 +13,10 @@ use weir_tests::trace::{self, Places, Traced};
 
 use crate::probe::{PORT, Sender};
 use crate::stage::Stage;
+use crate::stride::places;
 
 /// So many defects say what is wrong.
 const ENOUGH: usize = 8;
-
-/// Which places are tried: every so many, and all with `WEIR_LONG=1`.
-fn places(stride: usize) -> impl Iterator<Item = usize> {
-    let is_long = std::env::var_os("WEIR_LONG").is_some_and(|it| !it.is_empty() && it != "0");
-    (0..).step_by(if is_long { 1 } else { stride })
-}
 
 /// A command that dies.
 struct Death {

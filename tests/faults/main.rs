@@ -36,5 +36,7 @@ mod rights;
 #[cfg(test)]
 mod stage;
 #[cfg(test)]
+mod stride;
+#[cfg(test)]
 #[cfg(target_arch = "x86_64")]
 mod trials;

@@ -1,13 +1,9 @@
 //! The kernel has no memory for a map, a program or an entry: what was in force goes on, and the next attempt works.
 
 use nix::errno::Errno;
-use weir_tests::need;
-use weir_tests::need::Need;
 use weir_tests::trace::Places;
 
-use crate::places::{Fault, Trial, check};
-use crate::stage::Stage;
-use crate::trials;
+use crate::places::{Fault, trials_with};
 
 /// Memory that is not there, and rights that are not; a full map says the first of these as well.
 const FAULTS: [Fault; 2] = [
@@ -23,27 +19,8 @@ const FAULTS: [Fault; 2] = [
     },
 ];
 
-fn all(trial: &Trial) {
-    let stage = Stage::new();
-    for fault in FAULTS {
-        check(&stage, trial, fault);
-    }
-    stage.assert_silence_means_something();
-}
-
-macro_rules! tests {
-    ($($name:ident: $trial:ident;)+) => {
-        $(
-            #[test]
-            fn $name() {
-                need!(Need::Root, Need::Templates, Need::Tool("ip"));
-                all(&trials::$trial);
-            }
-        )+
-    };
-}
-
-tests! {
+trials_with! {
+    FAULTS;
     a_policy_is_applied_or_not: APPLY;
     an_endpoint_is_regenerated_or_not: REGENERATE;
     an_endpoint_is_relabelled_or_not: LABEL;

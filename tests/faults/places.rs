@@ -9,13 +9,15 @@ use weir_tests::Finished;
 use weir_tests::trace::{Places, refuse};
 
 use crate::stage::Stage;
+use crate::stride::places;
 
 /// So many defects say what is wrong.
 const ENOUGH: usize = 12;
 
 /// How a text begins to say what to do: that of `weir`, and those in the one line that a plugin has.
-const ADVICE: [&str; 5] = [
+const ADVICE: [&str; 6] = [
     "fix: ",
+    "`weir doctor`",
     "try again",
     "memory limit",
     "free some space",
@@ -44,22 +46,42 @@ pub(crate) struct Fault {
     pub(crate) stride: usize,
 }
 
-impl Fault {
-    fn step(&self) -> usize {
-        let is_long = std::env::var_os("WEIR_LONG").is_some_and(|it| !it.is_empty() && it != "0");
-        if is_long { 1 } else { self.stride }
+/// Refuses calls of a command with each of some faults.
+pub(crate) fn check_all(faults: &[Fault], trial: &Trial) {
+    let stage = Stage::new();
+    for fault in faults {
+        check(&stage, trial, *fault);
     }
+    stage.assert_silence_means_something();
 }
 
+/// A test for each of some commands: all of them with the same faults.
+macro_rules! trials_with {
+    ($faults:expr; $($name:ident: $trial:ident;)+) => {
+        $(
+            #[test]
+            fn $name() {
+                weir_tests::need!(
+                    weir_tests::need::Need::Root,
+                    weir_tests::need::Need::Templates,
+                    weir_tests::need::Need::Tool("ip")
+                );
+                $crate::places::check_all(&$faults, &$crate::trials::$trial);
+            }
+        )+
+    };
+}
+pub(crate) use trials_with;
+
 /// Refuses one call after the other, until the command comes to its end without so many.
-pub(crate) fn check(stage: &Stage, trial: &Trial, fault: Fault) {
+fn check(stage: &Stage, trial: &Trial, fault: Fault) {
     let what = trial.what;
     (trial.before)(stage);
     assert_eq!((trial.again)(stage).code, Some(0), "{what}");
     let after = stage.listing();
     let (mut defects, mut tolerated) = (Vec::new(), BTreeSet::new());
     let mut tried = 0;
-    for place in (0..).step_by(fault.step()) {
+    for place in places(fault.stride) {
         (trial.before)(stage);
         let (mut command, input) = (trial.command)(stage);
         let refused = refuse(&mut command, &input, fault.places, place, fault.errno);
@@ -95,7 +117,7 @@ pub(crate) fn check(stage: &Stage, trial: &Trial, fault: Fault) {
 }
 
 /// With `WEIR_FAULTS_SHOW`, a line for the log of the run.
-fn show(text: &str) {
+pub(crate) fn show(text: &str) {
     if std::env::var_os("WEIR_FAULTS_SHOW").is_some() {
         io::stderr().write_all(text.as_bytes()).unwrap();
     }

@@ -44,6 +44,21 @@ impl From<io::Error> for Failure {
     }
 }
 
+impl From<Failure> for io::Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Socket(error) => error,
+            Failure::Refused(refusal) => {
+                let error = Self::from(refusal.errno);
+                match refusal.detail {
+                    words if words.is_empty() => error,
+                    words => Self::new(error.kind(), format!("{error} ({words})")),
+                }
+            }
+        }
+    }
+}
+
 /// The answers to a request, without headers.
 type Answers = Vec<Vec<u8>>;
 
@@ -60,6 +75,11 @@ impl Rtnl {
     /// Has the kernel judge requests for lists, and send what they ask for alone.
     pub(crate) fn ask_strictly(&self) -> Result<(), AttachError> {
         self.socket.ask_strictly().map_err(AttachError::Socket)
+    }
+
+    /// Has the kernel change something; a refusal has its words.
+    pub fn change(&mut self, message: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
+        Ok(self.request(message, flags).map(drop)?)
     }
 
     /// Sends a request and waits until the kernel has done it.

@@ -27,7 +27,7 @@ const KIND: &CStr = c"bpf";
 const OPTIONS: &CStr = c"mode=0700";
 
 /// What some kernels have in a new one (`CONFIG_BPF_PRELOAD`).
-const PRELOADED: [&str; 2] = ["maps.debug", "progs.debug"];
+pub const PRELOADED: [&str; 2] = ["maps.debug", "progs.debug"];
 
 /// Settings that an ADD of a pod switches on, below this folder.
 const SETTINGS: [&str; 2] = ["ipv4/ip_forward", "ipv6/conf/all/forwarding"];

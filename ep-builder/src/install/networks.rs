@@ -11,11 +11,11 @@ use crate::maps::Prefix;
 pub(super) const NAME: &str = "10-weir.conflist";
 const FIRST: [&str; 2] = ["00-weir.conflist", "0-weir.conflist"];
 
-/// What runtimes take for a configuration.
+/// The endings of what runtimes take for a configuration.
 const ENDINGS: [&str; 3] = ["conf", "conflist", "json"];
 
-/// The type of our plugin.
-const PLUGIN: &str = "weir-cni";
+/// The type of our plugin, and the name of its program.
+pub const PLUGIN: &str = "weir-cni";
 
 /// A configuration in the folder that runtimes read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,8 +38,8 @@ pub struct Taken {
 }
 
 /// Whether a runtime reads a file of this name.
-pub(super) fn is_read(name: &str) -> bool {
-    let ending = Path::new(name).extension().and_then(|it| it.to_str());
+pub fn is_read(name: impl AsRef<Path>) -> bool {
+    let ending = name.as_ref().extension().and_then(|it| it.to_str());
     ending.is_some_and(|ending| ENDINGS.contains(&ending))
 }
 

@@ -16,8 +16,6 @@ pub struct Standing {
     pub record: Option<Record>,
     /// Files on record that are not there.
     pub missing: Vec<PathBuf>,
-    /// Programs that are not those that were installed.
-    pub changed: Vec<PathBuf>,
     /// The folder that runtimes read.
     pub folder: PathBuf,
     /// The network configurations there, in the order in which runtimes look at them.
@@ -32,15 +30,33 @@ impl Standing {
             .as_ref()
             .map_or_else(Places::default, |record| record.places.clone())
             .networks;
-        let mut standing = Self {
+        Ok(Self {
             lists: Self::lists(root, &folder)?,
-            missing: Vec::new(),
-            changed: Vec::new(),
+            missing: record
+                .as_ref()
+                .map_or(Ok(Vec::new()), |it| missing(it, root))?,
             record,
             folder,
+        })
+    }
+
+    /// Programs that are not those that were installed. They are read for that: who looks often does without it. The
+    /// other files are the operator's to change, or are checked where they are used.
+    pub fn changed(&self, root: &Root) -> Result<Vec<PathBuf>, InstallError> {
+        let Some(record) = &self.record else {
+            return Ok(Vec::new());
         };
-        standing.compare(root)?;
-        Ok(standing)
+        let folders = [&record.places.command, &record.places.plugins];
+        let is_program = |path: &&PathBuf| folders.iter().any(|it| path.parent() == Some(it));
+        let mut changed = Vec::new();
+        for path in record.files.keys().filter(is_program) {
+            match root.present(path)? {
+                Present::Nothing => {}
+                Present::File { facts, .. } if record.has(path, &facts) => {}
+                _ => changed.push(path.clone()),
+            }
+        }
+        Ok(changed)
     }
 
     /// The configuration that a runtime takes: the first by name.
@@ -68,36 +84,23 @@ impl Standing {
         };
         Ok(names.into_iter().map(list).collect())
     }
+}
 
-    /// Only programs are read: the rest is the operator's to change, or is checked where it is used.
-    fn compare(&mut self, root: &Root) -> Result<(), InstallError> {
-        let Some(record) = &self.record else {
-            return Ok(());
-        };
-        let programs = [&record.places.command, &record.places.plugins];
-        for path in record.files.keys() {
-            // Where the operator's configuration is, and whether there are pages, no pod notices.
-            let is_free = path.starts_with(&record.places.share)
-                || *path == record.network_path()
-                || path == Path::new(DEFAULT_PATH);
-            if is_free {
-                continue;
-            }
-            let is_program = programs.iter().any(|it| path.parent() == Some(it));
-            if !is_program {
-                if !root.exists(path)? {
-                    self.missing.push(path.clone());
-                }
-                continue;
-            }
-            match root.present(path)? {
-                Present::Nothing => self.missing.push(path.clone()),
-                Present::File { facts, .. } if record.has(path, &facts) => {}
-                _ => self.changed.push(path.clone()),
-            }
+/// Files on record that are not there. Where the operator's configuration is, and whether there are pages, no pod
+/// notices.
+fn missing(record: &Record, root: &Root) -> Result<Vec<PathBuf>, InstallError> {
+    let is_free = |path: &Path| {
+        path.starts_with(&record.places.share)
+            || path == record.network_path()
+            || path == Path::new(DEFAULT_PATH)
+    };
+    let mut missing = Vec::new();
+    for path in record.files.keys().filter(|path| !is_free(path)) {
+        if !root.exists(path)? {
+            missing.push(path.clone());
         }
-        Ok(())
     }
+    Ok(missing)
 }
 
 #[cfg(test)]
@@ -148,7 +151,7 @@ mod tests {
             write(&root, SOURCE, "whose digest names templates");
             let standing = Standing::of(&root).unwrap();
             assert!(standing.missing.is_empty(), "{plugin}");
-            assert_eq!(standing.changed.len(), changed, "{plugin}");
+            assert_eq!(standing.changed(&root).unwrap().len(), changed, "{plugin}");
         }
     }
 

@@ -41,6 +41,13 @@ pub struct Origin {
     pub place: Place,
 }
 
+impl Origin {
+    /// That of the rule with this number; 0 is none.
+    pub fn of_rule(origins: &[Self], number: u32) -> Option<&Self> {
+        origins.get(usize::try_from(number.checked_sub(1)?).ok()?)
+    }
+}
+
 /// The policy of an identity.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SubjectPolicy {

@@ -10,8 +10,10 @@ use ep_builder::endpoint::EndpointId;
 use ep_builder::error::chain;
 use ep_builder::key::TemplateKey;
 use ep_builder::node::{Record, recorded};
-use ep_builder::settings::Settings;
+use ep_builder::settings::{DEFAULT_PATH, MAX_BYTES, Settings};
 use ep_builder::state::{EndpointRecord, Entry, StateLayout, Status, Store};
+use ep_builder::whole_file;
+use toml::{Table, Value};
 
 use crate::failure::Failure;
 use crate::screen::talk;
@@ -33,6 +35,36 @@ impl Node {
             settings: Settings::load(config.as_deref())?,
             config,
         })
+    }
+
+    /// Writes its configuration with other folders and files (`paths`), and whatever else is changed, to a file for
+    /// a while.
+    pub(crate) fn write_elsewhere(
+        &self,
+        path: &Path,
+        paths: &[(&str, PathBuf)],
+        change: impl FnOnce(&mut Table),
+    ) -> Result<(), Failure> {
+        let own = self.config.as_deref().unwrap_or(Path::new(DEFAULT_PATH));
+        let text = match whole_file::read_named(own, MAX_BYTES) {
+            Err(error) if error.is_not_found() => Vec::new(),
+            read => read?,
+        };
+        // It was read once already: what is wrong with it has been said.
+        let mut table: Table = toml::from_str(&String::from_utf8_lossy(&text))
+            .map_err(|error| Failure::Input(format!("cannot read {}: {error}", own.display())))?;
+        let known = table.entry("paths").or_insert(Value::Table(Table::new()));
+        if let Value::Table(known) = known {
+            for (key, path) in paths {
+                let path = Value::String(path.display().to_string());
+                known.insert((*key).to_owned(), path);
+            }
+        }
+        change(&mut table);
+        Ok(whole_file::write_scratch(
+            path,
+            table.to_string().as_bytes(),
+        )?)
     }
 
     /// Whether policy is audited: what it refuses is reported, and passes.

@@ -199,10 +199,7 @@ impl Packet {
 
 /// Whether the verdict is the same, and the rule one of those that say it.
 pub fn agrees(meant: &Verdict<'_>, answer: Answer, origins: &[Origin]) -> bool {
-    let place = |number: u32| {
-        let origin = origins.get((number as usize).checked_sub(1)?)?;
-        Some(&origin.place)
-    };
+    let place = |number| Origin::of_rule(origins, number).map(|origin| &origin.place);
     match (meant, answer) {
         (Verdict::NotAllowed, Answer::NotAllowed)
         | (Verdict::Allowed { freely: true, .. }, Answer::Allowed(0)) => true,

@@ -12,11 +12,7 @@ pub(crate) fn bars<'a>(
     phases: impl Iterator<Item = (&'a str, f64)> + Clone,
     whole_us: f64,
 ) -> String {
-    let width = phases
-        .clone()
-        .map(|(name, _)| name.len())
-        .max()
-        .unwrap_or(0);
+    let width = longest(phases.clone());
     let column = |us: f64| column(us, whole_us);
     let (mut text, mut before) = (String::new(), 0.0);
     for (name, us) in phases {
@@ -32,14 +28,14 @@ pub(crate) fn lengths<'a>(
     phases: impl Iterator<Item = (&'a str, f64)> + Clone,
     whole_us: f64,
 ) -> String {
-    let width = phases
-        .clone()
-        .map(|(name, _)| name.len())
-        .max()
-        .unwrap_or(0);
+    let width = longest(phases.clone());
     phases
         .map(|(name, us)| line(name, width, us, 0, column(us, whole_us)))
         .collect()
+}
+
+fn longest<'a>(phases: impl Iterator<Item = (&'a str, f64)>) -> usize {
+    phases.map(|(name, _)| name.len()).max().unwrap_or(0)
 }
 
 fn line(name: &str, width: usize, us: f64, from: usize, to: usize) -> String {

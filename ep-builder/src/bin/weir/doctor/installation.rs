@@ -18,8 +18,12 @@ const NETWORK: Check = Check {
 
 /// Looks at this node. Where nothing names weir, there is nothing to say: other callers bring their own configuration.
 pub(super) fn look() -> Vec<Finding> {
-    match Standing::of(&Root::Live) {
-        Ok(standing) => of(&standing, env!("CARGO_PKG_VERSION")),
+    let looked = Standing::of(&Root::Live).and_then(|standing| {
+        let changed = standing.changed(&Root::Live)?;
+        Ok((standing, changed))
+    });
+    match looked {
+        Ok((standing, changed)) => of(&standing, &changed, env!("CARGO_PKG_VERSION")),
         Err(error) => {
             let advice = error.advice().unwrap_or("`weir install` puts it right");
             vec![INSTALLED.fail(chain(&error), advice)]
@@ -27,15 +31,20 @@ pub(super) fn look() -> Vec<Finding> {
     }
 }
 
-fn of(standing: &Standing, version: &str) -> Vec<Finding> {
+fn of(standing: &Standing, changed: &[PathBuf], version: &str) -> Vec<Finding> {
     let Some(record) = &standing.record else {
         return network(standing).into_iter().collect();
     };
-    let installed = installed(standing, record, version);
+    let installed = installed(&standing.missing, changed, record, version);
     installed.into_iter().chain(network(standing)).collect()
 }
 
-fn installed(standing: &Standing, record: &Record, version: &str) -> Vec<Finding> {
+fn installed(
+    missing: &[PathBuf],
+    changed: &[PathBuf],
+    record: &Record,
+    version: &str,
+) -> Vec<Finding> {
     let begun = match record.stage {
         Stage::Installed => None,
         Stage::Begun => Some(INSTALLED.fail(
@@ -47,9 +56,9 @@ fn installed(standing: &Standing, record: &Record, version: &str) -> Vec<Finding
             "`weir uninstall` goes on where it stopped, `weir install` puts all back",
         )),
     };
-    let missing = first(&standing.missing)
+    let missing = first(missing)
         .map(|what| INSTALLED.fail(format!("{what} not there"), "`weir install` puts it back"));
-    let changed = first(&standing.changed).map(|what| {
+    let changed = first(changed).map(|what| {
         INSTALLED.warn(
             format!("{what} not as installed"),
             "`weir install` of a release puts its own back; nothing is wrong if it was built here",
@@ -128,7 +137,6 @@ mod tests {
         Standing {
             record: None,
             missing: Vec::new(),
-            changed: Vec::new(),
             folder: "/etc/cni/net.d".into(),
             lists,
         }
@@ -145,7 +153,7 @@ mod tests {
                 Some(Health::Warn),
             ),
         ] {
-            let found = of(&standing(lists), "1.0.0");
+            let found = of(&standing(lists), &[], "1.0.0");
             let results: Vec<_> = found.iter().map(|it| it.result).collect();
             assert_eq!(results, Vec::from_iter(expected), "{found:?}");
         }
@@ -174,31 +182,46 @@ mod tests {
                 }
             })
         };
-        for (standing, version, expected, says) in [
-            (good.clone(), "1.0.0", Health::Ok, "weir 1.0.0"),
-            (good.clone(), "1.1.0", Health::Warn, "this is weir 1.1.0"),
-            (stage(Stage::Begun), "1.0.0", Health::Fail, "begun"),
-            (stage(Stage::Leaving), "1.0.0", Health::Fail, "removal"),
+        for (standing, changed, version, expected, says) in [
+            (good.clone(), vec![], "1.0.0", Health::Ok, "weir 1.0.0"),
+            (
+                good.clone(),
+                vec![],
+                "1.1.0",
+                Health::Warn,
+                "this is weir 1.1.0",
+            ),
+            (stage(Stage::Begun), vec![], "1.0.0", Health::Fail, "begun"),
+            (
+                stage(Stage::Leaving),
+                vec![],
+                "1.0.0",
+                Health::Fail,
+                "removal",
+            ),
             (
                 with(&|it| it.missing = plugin()),
+                vec![],
                 "1.0.0",
                 Health::Fail,
                 "weir-cni is not there",
             ),
             (
-                with(&|it| it.changed = plugin()),
+                good.clone(),
+                plugin(),
                 "1.0.0",
                 Health::Warn,
                 "not as installed",
             ),
             (
                 with(&|it| it.lists.clear()),
+                vec![],
                 "1.0.0",
                 Health::Fail,
                 "names weir-cni",
             ),
         ] {
-            let found = of(&standing, version);
+            let found = of(&standing, &changed, version);
             let worst = found.iter().max_by_key(|it| it.result).unwrap();
             assert_eq!(worst.result, expected, "{found:?}");
             assert!(

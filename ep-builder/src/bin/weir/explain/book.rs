@@ -46,8 +46,7 @@ impl Book {
 
     /// The rule with this number; 0 is none.
     pub(super) fn rule(&self, number: u32) -> Option<Rule> {
-        let place = usize::try_from(number.checked_sub(1)?).ok()?;
-        Some(Rule::new(number, self.origins.get(place)?))
+        Some(Rule::new(number, Origin::of_rule(&self.origins, number)?))
     }
 
     /// The documents that ask for a rule for what reaches a pod, or for what it sends.

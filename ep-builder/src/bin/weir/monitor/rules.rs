@@ -63,8 +63,7 @@ impl Rules {
 
     /// The rule with this number; 0 is none.
     pub(super) fn rule(&mut self, revision: u32, number: u32) -> Option<Rule> {
-        let place = usize::try_from(number.checked_sub(1)?).ok()?;
-        let origin = self.origins(revision).get(place)?;
+        let origin = Origin::of_rule(self.origins(revision), number)?;
         Some(Rule::new(number, origin))
     }
 

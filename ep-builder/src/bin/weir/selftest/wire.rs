@@ -4,12 +4,9 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd};
 
+use ep_builder::attach::Rtnl;
 use ep_builder::maps::Prefix;
-use ep_builder::route_socket::{HEADER, RouteSocket, kernel_words};
-use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage,
-    NetlinkPayload,
-};
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::address::{
     AddressAttribute, AddressHeader, AddressHeaderFlags, AddressMessage,
 };
@@ -116,29 +113,6 @@ fn family(address: IpAddr) -> AddressFamily {
 }
 
 fn request(message: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
-    let mut header = NetlinkHeader::default();
-    header.flags = NLM_F_REQUEST | NLM_F_ACK | flags;
-    let mut message = NetlinkMessage::new(header, NetlinkPayload::from(message));
-    message.finalize();
-    let mut bytes = vec![0; message.buffer_len()];
-    message.serialize(&mut bytes);
-    let socket = RouteSocket::open()?;
-    let mut inbox = socket.send(&bytes)?;
-    let answer = inbox.receive()?;
-    let said = NetlinkMessage::<RouteNetlinkMessage>::deserialize(answer);
-    match said.map_err(io::Error::other)?.payload {
-        NetlinkPayload::Error(error) if error.code.is_some() => Err(refused(
-            &error.to_io(),
-            // Behind the header and the number of the error stands the header of what was asked.
-            answer.get(HEADER + size_of::<i32>()..).unwrap_or_default(),
-        )),
-        _ => Ok(()),
-    }
-}
-
-fn refused(error: &io::Error, rest: &[u8]) -> io::Error {
-    match kernel_words(rest) {
-        words if words.is_empty() => io::Error::new(error.kind(), error.to_string()),
-        words => io::Error::new(error.kind(), format!("{error} ({words})")),
-    }
+    let mut rtnl = Rtnl::open().map_err(io::Error::other)?;
+    rtnl.change(message, flags)
 }

@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
 
 use ep_builder::endpoint::Endpoint;
 use ep_builder::maps::{MapsError, Prefix};
 use ep_builder::policy::Enforcement;
 use ep_builder::policy::documents::read_folder;
-use ep_builder::settings::{DEFAULT_PATH, MAX_BYTES, Settings};
+use ep_builder::settings::Settings;
 use ep_builder::whole_file;
 use serde_json::Value as Json;
-use toml::{Table, Value};
+use toml::Value;
 
 use super::fault::Fault;
 use super::place::{Family, Place};
@@ -234,31 +233,19 @@ pub(super) fn families(settings: &Settings) -> Vec<Family> {
 /// Writes the node's configuration with the folders of the room. Devices and networks are those of the node, which has
 /// others.
 pub(super) fn configure(node: &Node, room: &Room) -> Result<Node, Failure> {
-    let path = node.config.as_deref().unwrap_or(Path::new(DEFAULT_PATH));
-    let text = match whole_file::read_named(path, MAX_BYTES) {
-        Err(error) if error.is_not_found() => Vec::new(),
-        read => read?,
-    };
-    // It was read once already: what is wrong with it has been said.
-    let mut table: Table = toml::from_str(&String::from_utf8_lossy(&text))
-        .map_err(|error| Failure::Input(format!("cannot read {}: {error}", path.display())))?;
-    if let Some(Value::Table(own)) = table.get_mut("node") {
-        for key in ["devices", "pod_cidrs", "health"] {
-            own.remove(key);
+    let paths = [
+        ("state_dir", room.state()),
+        ("policy_dir", room.policies()),
+        ("bpffs_dir", room.pins()),
+        ("cgroup_dir", room.groups()),
+        ("log_file", room.log()),
+    ];
+    node.write_elsewhere(&room.config(), &paths, |table| {
+        if let Some(Value::Table(own)) = table.get_mut("node") {
+            for key in ["devices", "pod_cidrs", "health"] {
+                own.remove(key);
+            }
         }
-    }
-    let paths = table.entry("paths").or_insert(Value::Table(Table::new()));
-    if let Value::Table(paths) = paths {
-        for (key, folder) in [
-            ("state_dir", room.state()),
-            ("policy_dir", room.policies()),
-            ("bpffs_dir", room.pins()),
-            ("cgroup_dir", room.groups()),
-            ("log_file", room.log()),
-        ] {
-            paths.insert(key.to_owned(), Value::String(folder.display().to_string()));
-        }
-    }
-    whole_file::write_scratch(&room.config(), table.to_string().as_bytes())?;
+    })?;
     Node::load(Some(&room.config()))
 }

@@ -15,9 +15,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use ep_builder::settings::{DEFAULT_PATH, MAX_BYTES};
-use ep_builder::whole_file::{self, FileError};
-use toml::{Table, Value};
+use ep_builder::whole_file::FileError;
 
 use self::call::{Plugin, Verb};
 use self::contender::{CROWD, Contender, joined};
@@ -114,27 +112,14 @@ fn beside_us() -> Result<PathBuf, Failure> {
 
 /// The node's configuration with the scratch node's folders.
 fn configure(node: &Node, scratch: &Scratch) -> Result<PathBuf, Failure> {
-    let path = node.config.as_deref().unwrap_or(Path::new(DEFAULT_PATH));
-    let text = match whole_file::read_named(path, MAX_BYTES) {
-        Err(error) if error.is_not_found() => Vec::new(),
-        read => read?,
-    };
-    // It was read once already: what is wrong with it has been said.
-    let mut table: Table = toml::from_str(&String::from_utf8_lossy(&text))
-        .map_err(|error| Failure::Input(format!("cannot read {}: {error}", path.display())))?;
     let folder = scratch.folder();
-    let paths = table.entry("paths").or_insert(Value::Table(Table::new()));
-    if let Value::Table(paths) = paths {
-        for (key, value) in [
-            ("state_dir", folder.join("state")),
-            ("bpffs_dir", scratch.settings.paths.bpffs_dir.clone()),
-            ("log_file", folder.join(LOG)),
-        ] {
-            paths.insert(key.to_owned(), Value::String(value.display().to_string()));
-        }
-    }
     let path = folder.join("weir.toml");
-    whole_file::write_scratch(&path, table.to_string().as_bytes())?;
+    let paths = [
+        ("state_dir", folder.join("state")),
+        ("bpffs_dir", scratch.settings.paths.bpffs_dir.clone()),
+        ("log_file", folder.join(LOG)),
+    ];
+    node.write_elsewhere(&path, &paths, |_| ())?;
     Ok(path)
 }
 

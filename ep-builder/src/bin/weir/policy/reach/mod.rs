@@ -58,8 +58,7 @@ impl Relations {
 
     /// The rule with this number.
     pub(crate) fn origin(&self, number: u32) -> Option<&Origin> {
-        let place = usize::try_from(number.checked_sub(1)?).ok()?;
-        self.origins.get(place)
+        Origin::of_rule(&self.origins, number)
     }
 }
 

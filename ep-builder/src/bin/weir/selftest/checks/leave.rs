@@ -7,6 +7,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use ep_builder::bpf::Program;
+use ep_builder::install::PRELOADED;
 use ep_builder::maps::{MapName, Maps, MapsError};
 use ep_builder::node::cleanup;
 use ep_builder::whole_file::FileError;
@@ -24,8 +25,6 @@ use crate::selftest::world::World;
 const DEVICES: &str = "/proc/thread-self/net/dev";
 /// Those that the node has without weir.
 const OWN: [&str; 2] = ["lo", "up0"];
-/// What the kernel puts into every BPF file system, if it can.
-const KERNELS: [&str; 2] = ["maps.debug", "progs.debug"];
 /// The kernel lets go of programs a while after the last of what held them.
 const GRACE: Duration = Duration::from_secs(3);
 const TICK: Duration = Duration::from_millis(20);
@@ -152,7 +151,7 @@ fn is_of_a_pod(path: &Path) -> bool {
 /// Whether a pin is the kernel's own, of all pods, or of a template's: these stay for the next pod.
 fn is_shared(maps: &Maps, pin: &str) -> bool {
     match maps.find(pin) {
-        None => KERNELS.contains(&pin),
+        None => PRELOADED.contains(&pin),
         Some(MapName::Policy(_) | MapName::Calls(_)) => false,
         Some(MapName::Conntrack(map)) => map.owner.is_none(),
         Some(_) => true,
