@@ -1,6 +1,7 @@
 //! Why the health endpoint could not be made, or taken away.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use ep_builder::health::CONTAINER;
 use ep_builder::lock::LockError;
@@ -45,6 +46,16 @@ pub(crate) enum HealthError {
         #[source]
         source: Errno,
     },
+    /// The plugin came to no end.
+    #[error("{} did not answer {verb} within {} s and was killed", plugin.display(), patience.as_secs())]
+    Silent {
+        /// The command.
+        verb: String,
+        /// The plugin.
+        plugin: PathBuf,
+        /// How long it was waited for.
+        patience: Duration,
+    },
     /// What the plugin said.
     #[error("{verb} of {} for the container {CONTAINER} failed: {said}", plugin.display())]
     Plugin {
@@ -73,6 +84,9 @@ impl HealthError {
             Self::Namespace { .. } => {
                 Some("it needs root, and a mount namespace that lasts: not that of `ip netns exec`")
             }
+            Self::Silent { .. } => Some(
+                "its log and `weir calls list` say how far it came; what it left goes with the next call for this container",
+            ),
             Self::Locked(_) | Self::File(_) | Self::Configuration { .. } | Self::Plugin { .. } => {
                 None
             }
@@ -87,7 +101,10 @@ impl HealthError {
             Self::File(error) if error.is_not_found() => 4,
             Self::Locked(_) | Self::File(_) => 7,
             Self::Namespace { .. } => 8,
-            Self::OtherConfiguration(_) | Self::Configuration { .. } | Self::Plugin { .. } => 1,
+            Self::OtherConfiguration(_)
+            | Self::Configuration { .. }
+            | Self::Silent { .. }
+            | Self::Plugin { .. } => 1,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! What is wanted is on disk before anything is made. Whoever comes after a process that was killed finds that it is
 //! not as it was to be, has the plugin take everything away, and makes it again.
 
+pub(crate) mod configuration;
 mod error;
 mod namespace;
 mod ping;
@@ -24,9 +25,10 @@ use serde_json::Value;
 
 use crate::failure::Failure;
 use crate::node::Node;
+use configuration::FOLDER;
 pub(crate) use error::HealthError;
 pub(crate) use ping::{Echo, ping};
-use plugin::{CONFIGURATIONS, Plugin, Verb};
+use plugin::{Plugin, Verb};
 use record::{Asker, Record};
 
 /// An ADD with a cold template compiles first.
@@ -160,11 +162,11 @@ pub(crate) fn remove(node: &Node) -> Result<Done, Failure> {
 fn source(node: &Node, named: Option<&Path>) -> Result<(PathBuf, Value), HealthError> {
     let (path, mut configuration) = match named {
         Some(path) => {
-            let found = plugin::configuration(path)?;
+            let found = configuration::read(path)?;
             let found = found.ok_or_else(|| HealthError::OtherConfiguration(path.to_owned()))?;
             (path.to_owned(), found)
         }
-        None => plugin::first_in(Path::new(CONFIGURATIONS))?,
+        None => configuration::first_in(Path::new(FOLDER))?,
     };
     if let Some(config) = &node.config {
         let whole = std::path::absolute(config).map_err(FileError::of("find", config))?;

@@ -1,27 +1,23 @@
-//! `weir-cni`, called as a runtime calls it, with the configuration that the runtime would send.
+//! `weir-cni`, called as a runtime calls it.
 
-use std::fs;
-use std::io::{Seek, Write};
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use ep_builder::health::{CONTAINER, INTERFACE};
-use ep_builder::whole_file::{self, FileError};
-use serde_json::{Value, json};
+use ep_builder::install::PLUGIN;
+use ep_builder::whole_file::FileError;
+use serde_json::Value;
 
 use super::error::HealthError;
 
-/// Where runtimes look for configurations.
-pub(crate) const CONFIGURATIONS: &str = "/etc/cni/net.d";
-/// The endings of files that they read there.
-const ENDINGS: [&str; 3] = ["conf", "conflist", "json"];
-/// Far more than any configuration has.
+/// Far more than any answer has.
 const LIMIT: u64 = 1 << 20;
-pub(crate) const PLUGIN: &str = "weir-cni";
 /// Where plugins are, besides beside this program.
 const FOLDERS: [&str; 3] = ["/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni"];
-/// The newest version that the plugin speaks: a runtime takes the newest that both do.
-const NEWEST: [u32; 3] = [1, 1, 0];
 
 /// What is asked of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,68 +35,6 @@ impl Verb {
     }
 }
 
-/// The configuration of weir-cni in a file, as a runtime sends it.
-pub(crate) fn configuration(path: &Path) -> Result<Option<Value>, HealthError> {
-    let bytes = whole_file::read_named(path, LIMIT)?;
-    let document = serde_json::from_slice(&bytes);
-    let document = document.map_err(|source| HealthError::Configuration {
-        path: path.to_owned(),
-        source,
-    })?;
-    Ok(sent(&document))
-}
-
-/// The first file of the folder, by name, that calls weir-cni: the one a runtime would choose, unless somebody else's
-/// comes before it. Files that cannot be read are passed over, as runtimes do.
-pub(crate) fn first_in(folder: &Path) -> Result<(PathBuf, Value), HealthError> {
-    let entries = fs::read_dir(folder).into_iter().flatten();
-    let mut files: Vec<_> = entries.filter_map(|it| Some(it.ok()?.path())).collect();
-    files.sort();
-    let is_read = |path: &PathBuf| {
-        let ending = path.extension().and_then(|ending| ending.to_str());
-        ending.is_some_and(|ending| ENDINGS.contains(&ending))
-    };
-    let read = |path: PathBuf| {
-        let configuration = configuration(&path).ok()??;
-        Some((path, configuration))
-    };
-    let found = files.into_iter().filter(is_read).find_map(read);
-    found.ok_or_else(|| HealthError::NoConfiguration(folder.to_owned()))
-}
-
-/// What of a document a runtime sends to weir-cni: its own part, with the name and the version of the whole.
-fn sent(document: &Value) -> Option<Value> {
-    let is_ours = |part: &&Value| part.get("type").and_then(Value::as_str) == Some(PLUGIN);
-    let own = match document.get("plugins").and_then(Value::as_array) {
-        Some(plugins) => plugins.iter().find(is_ours)?,
-        None => Some(document).filter(is_ours)?,
-    };
-    let mut own = own.clone();
-    if let Some(name) = document.get("name") {
-        own["name"] = name.clone();
-    }
-    if let Some(version) = version(document) {
-        own["cniVersion"] = json!(version);
-    }
-    if let Some(fields) = own.as_object_mut() {
-        fields.remove("cniVersions");
-    }
-    Some(own)
-}
-
-fn version(document: &Value) -> Option<&str> {
-    let listed = document.get("cniVersions").and_then(Value::as_array);
-    let listed = listed.into_iter().flatten().filter_map(Value::as_str);
-    let own = document.get("cniVersion").and_then(Value::as_str);
-    let spoken = listed.chain(own).filter(|it| numbers(it) <= NEWEST);
-    spoken.max_by_key(|it| numbers(it)).or(own)
-}
-
-fn numbers(version: &str) -> [u32; 3] {
-    let mut numbers = version.split('.').map(|it| it.parse().unwrap_or(u32::MAX));
-    [(); 3].map(|()| numbers.next().unwrap_or_default())
-}
-
 /// A call, as a runtime makes it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Call<'a> {
@@ -116,12 +50,19 @@ pub(crate) struct Call<'a> {
     pub(crate) folder: &'a Path,
 }
 
+/// No call lasts so long: a compiler and all who wait for it are done before, and a runtime gives up.
+const PATIENCE: Duration = Duration::from_mins(3);
+/// How often a call is looked at.
+const GLANCE: Duration = Duration::from_millis(2);
+
 /// The plugin.
 #[derive(Debug)]
 pub(crate) struct Plugin {
     program: PathBuf,
     /// Where it looks for plugins of its own.
     search: Vec<PathBuf>,
+    /// How long a call may take.
+    patience: Duration,
 }
 
 impl Plugin {
@@ -135,7 +76,11 @@ impl Plugin {
             .collect();
         let programs = search.iter().map(|folder| folder.join(PLUGIN));
         match programs.into_iter().find(|program| program.is_file()) {
-            Some(program) => Ok(Self { program, search }),
+            Some(program) => Ok(Self {
+                program,
+                search,
+                patience: PATIENCE,
+            }),
             None => Err(HealthError::NoPlugin(search)),
         }
     }
@@ -146,6 +91,7 @@ impl Plugin {
         Self {
             program: program.to_owned(),
             search: beside.chain(FOLDERS.map(PathBuf::from)).collect(),
+            patience: PATIENCE,
         }
     }
 
@@ -194,10 +140,17 @@ impl Plugin {
         if !call.arguments.is_empty() {
             command.env("CNI_ARGS", call.arguments);
         }
-        let stdin = stdin(call.configuration, call.folder);
-        let stdin = stdin.map_err(FileError::of("write a temporary file in", call.folder))?;
-        let output = command.stdin(stdin).output();
-        Ok(output.map_err(FileError::of("start", &self.program))?)
+        let files = Files::new(call.configuration, call.folder);
+        let files = files.map_err(FileError::of("write a temporary file in", call.folder))?;
+        let output = files.run(&mut command, self.patience);
+        match output.map_err(FileError::of("run", &self.program))? {
+            Some(output) => Ok(output),
+            None => Err(HealthError::Silent {
+                verb: call.verb.to_owned(),
+                plugin: self.program.clone(),
+                patience: self.patience,
+            }),
+        }
     }
 
     fn judge(&self, verb: Verb, output: &Output) -> Result<(), HealthError> {
@@ -212,12 +165,58 @@ impl Plugin {
     }
 }
 
-/// A file, which takes however much there is before anybody reads.
-fn stdin(configuration: &Value, folder: &Path) -> std::io::Result<Stdio> {
-    let mut file = tempfile::tempfile_in(folder)?;
-    file.write_all(configuration.to_string().as_bytes())?;
-    file.rewind()?;
-    Ok(file.into())
+/// What a call reads and says: files, which take however much there is while nobody reads.
+struct Files {
+    stdin: File,
+    stdout: File,
+    stderr: File,
+}
+
+impl Files {
+    fn new(configuration: &Value, folder: &Path) -> io::Result<Self> {
+        let mut stdin = tempfile::tempfile_in(folder)?;
+        stdin.write_all(configuration.to_string().as_bytes())?;
+        stdin.rewind()?;
+        Ok(Self {
+            stdin,
+            stdout: tempfile::tempfile_in(folder)?,
+            stderr: tempfile::tempfile_in(folder)?,
+        })
+    }
+
+    /// Runs a command to its end; none if it was killed because it came to none.
+    fn run(mut self, command: &mut Command, patience: Duration) -> io::Result<Option<Output>> {
+        let mut child = command
+            .stdin(self.stdin)
+            .stdout(self.stdout.try_clone()?)
+            .stderr(self.stderr.try_clone()?)
+            .spawn()?;
+        let start = Instant::now();
+        let status = loop {
+            match child.try_wait()? {
+                Some(status) => break status,
+                None if start.elapsed() < patience => sleep(GLANCE),
+                None => {
+                    child.kill()?;
+                    child.wait()?;
+                    return Ok(None);
+                }
+            }
+        };
+        let mut output = Output {
+            status,
+            stdout: Vec::new(),
+            stderr: Vec::new(),
+        };
+        for (file, text) in [
+            (&mut self.stdout, &mut output.stdout),
+            (&mut self.stderr, &mut output.stderr),
+        ] {
+            file.rewind()?;
+            file.take(LIMIT).read_to_end(text)?;
+        }
+        Ok(Some(output))
+    }
 }
 
 /// The text of the answer, or what else there is.
@@ -233,70 +232,48 @@ pub(crate) fn said(output: &Output) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
+    use ep_builder::whole_file;
+    use serde_json::json;
+
     use super::*;
 
-    fn check(document: &str, expected: Option<&str>) {
-        let parse = |text: &str| serde_json::from_str::<Value>(text).unwrap();
-        assert_eq!(sent(&parse(document)), expected.map(parse), "{document}");
-    }
-
     #[test]
-    fn a_runtime_sends_the_plugins_own_part() {
-        let plugins =
-            r#"[{"type": "loopback"}, {"type": "weir-cni", "mtu": 0}, {"type": "portmap"}]"#;
-        for (versions, chosen) in [
-            (r#""cniVersion": "1.0.0""#, "1.0.0"),
-            (
-                r#""cniVersion": "0.4.0", "cniVersions": ["1.0.0", "1.1.0"]"#,
-                "1.1.0",
-            ),
-            (
-                r#""cniVersion": "1.0.0", "cniVersions": ["1.1.0", "2.0.0", "0.3.1"]"#,
-                "1.1.0",
-            ),
-            (r#""cniVersion": "9.0.0""#, "9.0.0"),
-        ] {
-            check(
-                &format!(r#"{{{versions}, "name": "pods", "plugins": {plugins}}}"#),
-                Some(&format!(
-                    r#"{{"type": "weir-cni", "mtu": 0, "name": "pods", "cniVersion": "{chosen}"}}"#
-                )),
-            );
-        }
-        let alone = r#"{"type": "weir-cni", "name": "pods", "cniVersion": "1.0.0"}"#;
-        check(alone, Some(alone));
-    }
-
-    #[test]
-    fn a_document_that_does_not_call_weir_is_none() {
-        for document in [
-            "{}",
-            "[]",
-            "null",
-            r#"{"type": "bridge", "name": "pods"}"#,
-            r#"{"name": "pods", "plugins": [{"type": "bridge"}, null, 7]}"#,
-            r#"{"name": "pods", "plugins": []}"#,
-        ] {
-            check(document, None);
-        }
-    }
-
-    #[test]
-    fn the_first_file_that_calls_weir_is_taken() {
+    fn a_plugin_that_comes_to_no_end_is_killed() {
         let folder = tempfile::tempdir().unwrap();
-        let write = |name: &str, text: &str| {
-            whole_file::write(&folder.path().join(name), text.as_bytes()).unwrap();
+        let (script, note) = (folder.path().join("plugin"), folder.path().join("pid"));
+        let sleeps = format!("#!/bin/sh\necho $$ > {}\nexec sleep 600\n", note.display());
+        let check = |text: &str| {
+            whole_file::write(&script, text.as_bytes()).unwrap();
+            fs::set_permissions(&script, Permissions::from_mode(0o755)).unwrap();
+            let plugin = Plugin {
+                patience: Duration::from_secs(2),
+                ..Plugin::at(&script)
+            };
+            plugin.ask(&Call {
+                verb: "ADD",
+                about: None,
+                arguments: "",
+                configuration: &json!({"name": "pods"}),
+                folder: folder.path(),
+            })
         };
-        assert!(first_in(folder.path()).is_err());
-        let ours = r#"{"type": "weir-cni", "name": "ours"}"#;
-        write("00-other.conflist", r#"{"plugins": [{"type": "bridge"}]}"#);
-        write("05-broken.conf", "{");
-        write("06-note.txt", ours);
-        assert!(first_in(folder.path()).is_err());
-        write("10-weir.conflist", ours);
-        write("20-weir.json", ours);
-        let (path, _) = first_in(folder.path()).unwrap();
-        assert_eq!(path, folder.path().join("10-weir.conflist"));
-        assert!(first_in(&folder.path().join("none")).is_err());
+        let output =
+            check("#!/bin/sh\necho \"$CNI_COMMAND $(cat)\"; echo no >&2; exit 3\n").unwrap();
+        assert_eq!(output.stdout, b"ADD {\"name\":\"pods\"}\n");
+        assert_eq!(
+            (output.stderr.as_slice(), output.status.code()),
+            (&b"no\n"[..], Some(3))
+        );
+        let error = check(&sleeps).unwrap_err().to_string();
+        assert!(
+            error.ends_with("did not answer ADD within 2 s and was killed"),
+            "{error}"
+        );
+        let pid = fs::read_to_string(note).unwrap();
+        assert!(!Path::new("/proc").join(pid.trim()).exists());
     }
 }

@@ -2,11 +2,10 @@
 
 use std::process::ExitCode;
 
-use ep_builder::install::Survey;
+use ep_builder::install::{PLUGIN, Survey};
 
 use crate::cli::Selftest;
 use crate::failure::Failure;
-use crate::health::plugin::PLUGIN;
 use crate::node::Node;
 use crate::screen::talk;
 use crate::selftest;

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use ep_builder::install::{Record, Root};
+use ep_builder::install::{PLUGIN, Record, Root};
 use ep_builder::whole_file::FileError;
 use serde_json::{Value, json};
 
@@ -13,7 +13,8 @@ use super::room::Room;
 use crate::cli::Selftest;
 use crate::failure::Failure;
 use crate::health::HealthError;
-use crate::health::plugin::{CONFIGURATIONS, Call, PLUGIN, Plugin, configuration, first_in, said};
+use crate::health::configuration::{self, FOLDER};
+use crate::health::plugin::{Call, Plugin, said};
 
 /// Whose pods they are; no runtime has such a namespace.
 pub(super) const NAMESPACE: &str = "weir-selftest";
@@ -56,14 +57,14 @@ impl Runtime {
         let network = network.filter(|path| path.exists());
         let found = match asked.conflist.as_ref().or(network.as_ref()) {
             Some(path) => {
-                let found = configuration(path)?;
+                let found = configuration::read(path)?;
                 let found = found.ok_or_else(|| {
                     Failure::Input(format!("{} does not call weir-cni", path.display()))
                 })?;
                 Some((path.display().to_string(), found))
             }
             // A node that no runtime knows of yet has none.
-            None => first_in(Path::new(CONFIGURATIONS))
+            None => configuration::first_in(Path::new(FOLDER))
                 .ok()
                 .map(|(path, found)| (path.display().to_string(), found)),
         };
