@@ -13,9 +13,8 @@ use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use ep_builder::endpoint::{Bandwidth, Endpoint, EndpointId, Labels, MacAddr, NetworkIds};
+use ep_builder::endpoint::{Endpoint, EndpointId, MacAddr};
 use ep_builder::maps::{Direction, Maps};
-use ep_builder::options::EndpointOptions;
 use ep_builder::shape::MapPrefix;
 use ep_builder::whole_file;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -298,25 +297,15 @@ fn make_folder(path: &Path) {
 pub fn endpoint(id: u16) -> Endpoint {
     let [high, low] = id.to_be_bytes();
     Endpoint {
-        id: EndpointId::new(id).expect("ids of tests are valid"),
         container_id: format!("container-{id}"),
-        container_name: String::new(),
         ifname: "eth0".into(),
         host_ifname: format!("lxc{id}"),
-        host_ifindex: 0,
         mac: MacAddr([2, 0, 0, 1, high, low]),
         host_mac: MacAddr([2, 0, 0, 2, high, low]),
         ipv4: Some([10, 88, high + 1, low].into()),
         ipv6: Some([0xfd88, 0, 0, 0, 0, 0, 1, id].into()),
         identity: 1000 + u32::from(id),
-        labels: Labels::default(),
-        options: EndpointOptions::default(),
-        verdict_log_filter: 0,
-        masquerade: false,
-        host_ports: Vec::new(),
-        pod: None,
-        network: NetworkIds::default(),
-        bandwidth: Bandwidth::default(),
+        ..Endpoint::bare(EndpointId::new(id).expect("ids of tests are valid"))
     }
 }
 

@@ -6,11 +6,9 @@ use ep_builder::attach::AttachMode;
 use ep_builder::builder::Builder;
 use ep_builder::compile::Search;
 use ep_builder::device::{DeviceFacts, DeviceKind};
-use ep_builder::endpoint::{
-    Bandwidth, Endpoint, EndpointId, InvalidId, Labels, MacAddr, NetworkIds, Values,
-};
+use ep_builder::endpoint::{Endpoint, EndpointId, InvalidId, MacAddr, Values};
 use ep_builder::load::{self, LoadError, LoadedProgram, Owner, Target};
-use ep_builder::options::{EndpointOptions, OPTIONS};
+use ep_builder::options::OPTIONS;
 use ep_builder::pairwise::{Shape, shapes};
 use ep_builder::patch::Template;
 use ep_builder::settings::{Paths, Settings};
@@ -175,9 +173,7 @@ pub(crate) fn verify_device(
 /// An endpoint whose facts follow from its number.
 pub(crate) fn endpoint(number: u8) -> Result<Endpoint, InvalidId> {
     Ok(Endpoint {
-        id: EndpointId::new(number.into())?,
         container_id: format!("container-{number}"),
-        container_name: String::new(),
         ifname: "eth0".into(),
         host_ifname: format!("lxc{number}"),
         host_ifindex: number.into(),
@@ -186,13 +182,6 @@ pub(crate) fn endpoint(number: u8) -> Result<Endpoint, InvalidId> {
         ipv4: Some([10, 1, 0, number].into()),
         ipv6: Some([0xfd00, 0, 0, 0, 0, 0, 0, number.into()].into()),
         identity: 1000 + u32::from(number),
-        labels: Labels::default(),
-        options: EndpointOptions::default(),
-        verdict_log_filter: 0,
-        masquerade: false,
-        host_ports: Vec::new(),
-        pod: None,
-        network: NetworkIds::default(),
-        bandwidth: Bandwidth::default(),
+        ..Endpoint::bare(EndpointId::new(number.into())?)
     })
 }

@@ -7,9 +7,8 @@ use std::thread;
 
 use ep_builder::abi::EndpointValue;
 use ep_builder::bpf::{Map, Update};
-use ep_builder::endpoint::{Bandwidth, Endpoint, EndpointId, Labels, MacAddr, NetworkIds};
+use ep_builder::endpoint::{Endpoint, MacAddr};
 use ep_builder::load::{Installed, Target};
-use ep_builder::options::EndpointOptions;
 use ep_builder::patch::EndpointObject;
 use nix::sched::{CloneFlags, setns, unshare};
 
@@ -168,28 +167,13 @@ pub(crate) fn endpoint_key(address: IpAddr, endpoints: &Map) -> Vec<u8> {
     key
 }
 
-/// An endpoint whose facts follow from its id.
+/// An endpoint whose facts follow from its id, on this device.
 pub(crate) fn endpoint(id: u16, device: &str) -> Endpoint {
     let [high, low] = id.to_be_bytes();
     Endpoint {
-        id: EndpointId::new(id).unwrap(),
-        container_id: format!("container-{id}"),
-        container_name: String::new(),
-        ifname: "eth0".into(),
         host_ifname: device.to_owned(),
-        host_ifindex: 0,
-        mac: MacAddr([2, 0, 0, 1, high, low]),
-        host_mac: MacAddr([2, 0, 0, 2, high, low]),
         ipv4: Some([10, 1, high, low].into()),
         ipv6: Some([0xfd00, 0, 0, 0, 0, 0, 0, id].into()),
-        identity: 1000 + u32::from(id),
-        labels: Labels::default(),
-        options: EndpointOptions::default(),
-        verdict_log_filter: 0,
-        masquerade: false,
-        host_ports: Vec::new(),
-        pod: None,
-        network: NetworkIds::default(),
-        bandwidth: Bandwidth::default(),
+        ..weir_tests::pods::endpoint(id)
     }
 }

@@ -76,6 +76,33 @@ pub struct Endpoint {
     pub bandwidth: Bandwidth,
 }
 
+impl Endpoint {
+    /// One of which nothing is known but its number. Who makes some by hand says what they need beside it.
+    pub fn bare(id: EndpointId) -> Self {
+        Self {
+            id,
+            container_id: String::new(),
+            container_name: String::new(),
+            ifname: String::new(),
+            host_ifname: String::new(),
+            host_ifindex: 0,
+            mac: MacAddr::default(),
+            host_mac: MacAddr::default(),
+            ipv4: None,
+            ipv6: None,
+            identity: 0,
+            labels: Labels::default(),
+            options: EndpointOptions::default(),
+            verdict_log_filter: 0,
+            masquerade: false,
+            host_ports: Vec::new(),
+            pod: None,
+            network: NetworkIds::default(),
+            bandwidth: Bandwidth::default(),
+        }
+    }
+}
+
 /// The Kubernetes names of an endpoint.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

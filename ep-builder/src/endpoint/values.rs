@@ -182,8 +182,7 @@ fn padded(bytes: &[u8]) -> Bytes {
 mod tests {
     use super::*;
     use crate::device::DeviceKind;
-    use crate::endpoint::{Bandwidth, EndpointId, Labels, Limit, MacAddr, NetworkIds};
-    use crate::options::EndpointOptions;
+    use crate::endpoint::{Bandwidth, EndpointId, Limit, MacAddr};
 
     fn zeros(values: &Values) -> Vec<&'static str> {
         let zeros = values
@@ -208,28 +207,18 @@ mod tests {
     fn every_constant_has_a_value() {
         let mac = MacAddr([2, 0, 0, 0, 0, 1]);
         let endpoint = Endpoint {
-            id: EndpointId::new(7).unwrap(),
-            container_id: String::new(),
-            container_name: String::new(),
-            ifname: String::new(),
-            host_ifname: String::new(),
             host_ifindex: 7,
             mac,
             host_mac: mac,
             ipv4: Some([10, 0, 0, 7].into()),
             ipv6: Some([0xfd00, 0, 0, 0, 0, 0, 0, 7].into()),
             identity: 7,
-            labels: Labels::default(),
-            options: EndpointOptions::default(),
             verdict_log_filter: 1,
-            masquerade: false,
-            host_ports: Vec::new(),
-            pod: None,
-            network: NetworkIds::default(),
             bandwidth: Bandwidth {
                 ingress: Some(Limit { rate: 1, burst: 1 }),
                 egress: None,
             },
+            ..Endpoint::bare(EndpointId::new(7).unwrap())
         };
         assert!(zeros(&Values::of_endpoint(&endpoint)).is_empty());
         // The node has no number, no address and no pod.

@@ -207,13 +207,11 @@ fn unseal(text: &[u8]) -> Result<Vec<u8>, Damage> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::endpoint::{Bandwidth, EndpointId, Label, MacAddr, NetworkIds, Pod};
+    use crate::endpoint::{EndpointId, Label, MacAddr, Pod};
 
     pub(in crate::state) fn endpoint(id: u16) -> Endpoint {
         Endpoint {
-            id: EndpointId::new(id).unwrap(),
             container_id: format!("container-{id}"),
-            container_name: String::new(),
             ifname: "eth0".into(),
             host_ifname: "lxc0123456789ab".into(),
             host_ifindex: 19,
@@ -225,17 +223,13 @@ pub(super) mod tests {
             labels: [Label::new("app", "*/ \0 \u{1F980}", "k8s")]
                 .into_iter()
                 .collect(),
-            options: crate::options::EndpointOptions::default(),
             verdict_log_filter: 3,
-            masquerade: false,
-            host_ports: Vec::new(),
             pod: Some(Pod {
                 namespace: "default".into(),
                 name: "web".into(),
                 uid: String::new(),
             }),
-            network: NetworkIds::default(),
-            bandwidth: Bandwidth::default(),
+            ..Endpoint::bare(EndpointId::new(id).unwrap())
         }
     }
 

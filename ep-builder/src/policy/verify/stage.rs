@@ -5,11 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::VerifyError;
-use crate::endpoint::{Bandwidth, Endpoint, EndpointId, Labels, MacAddr, NetworkIds, Values};
+use crate::endpoint::{Endpoint, EndpointId, MacAddr, Values};
 use crate::explain::{Surroundings, Twins};
 use crate::identity;
 use crate::maps::{Counters, LocalEndpoint, Prefix};
-use crate::options::EndpointOptions;
 use crate::patch::Template;
 use crate::policy::oracle::{Case, End, HOST, Pod};
 use crate::policy::{Compiled, PolicyEntry};
@@ -162,10 +161,7 @@ impl<'a> Stage<'a> {
 fn endpoint(id: EndpointId, identity: u32, pod: Option<&Pod>) -> Endpoint {
     let [high, low] = id.get().to_be_bytes();
     Endpoint {
-        id,
         container_id: "verify".to_owned(),
-        container_name: String::new(),
-        ifname: String::new(),
         host_ifname: format!("verify{id}"),
         host_ifindex: LOOPBACK,
         mac: MacAddr([2, 0, 0, 0, high, low]),
@@ -173,13 +169,6 @@ fn endpoint(id: EndpointId, identity: u32, pod: Option<&Pod>) -> Endpoint {
         ipv4: pod.map(|pod| pod.ipv4),
         ipv6: pod.map(|pod| pod.ipv6),
         identity,
-        labels: Labels::default(),
-        options: EndpointOptions::default(),
-        verdict_log_filter: 0,
-        masquerade: false,
-        host_ports: Vec::new(),
-        pod: None,
-        network: NetworkIds::default(),
-        bandwidth: Bandwidth::default(),
+        ..Endpoint::bare(id)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ep_builder::endpoint::{Bandwidth, Endpoint, EndpointId, MacAddr, NetworkIds};
+use ep_builder::endpoint::{Endpoint, EndpointId, MacAddr};
 use ep_builder::options::EndpointOptions;
 use ep_builder::settings::Settings;
 use ep_builder::whole_file::{FileError, TEMPORARY};
@@ -70,9 +70,7 @@ pub(super) fn endpoint(number: u16, options: &EndpointOptions) -> Result<Endpoin
     let id = EndpointId::new(number).map_err(|error| Failure::Input(error.to_string()))?;
     let [high, low] = number.to_be_bytes();
     Ok(Endpoint {
-        id,
         container_id: format!("bench-{number}"),
-        container_name: String::new(),
         ifname: "eth0".to_owned(),
         host_ifname: "lxc000000002665".to_owned(),
         host_ifindex: 19,
@@ -81,13 +79,7 @@ pub(super) fn endpoint(number: u16, options: &EndpointOptions) -> Result<Endpoin
         ipv4: Some([198, 18, high, low].into()),
         ipv6: Some([0x2001, 2, 0, 0, 0, 0, 0, number].into()),
         identity: 10_000 + u32::from(number),
-        labels: [].into_iter().collect(),
         options: options.clone(),
-        verdict_log_filter: 0,
-        masquerade: false,
-        host_ports: Vec::new(),
-        pod: None,
-        network: NetworkIds::default(),
-        bandwidth: Bandwidth::default(),
+        ..Endpoint::bare(id)
     })
 }
