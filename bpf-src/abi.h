@@ -153,7 +153,8 @@ struct __abi ct6_key {
  * `lifetime` and the two `reported` are seconds of the monotonic clock; an entry whose lifetime is over
  * counts as absent. `policy_revision` is the one under which `policy_rule` allowed the connection: while
  * it stands, packets skip the look-up. `source_identity` is that of the side that began. The flags that
- * each side has sent are the state of TCP: a byte has one writer, so nothing is lost. `translation` is 0.
+ * each side has sent are the state of TCP: a byte has one writer, so nothing is lost. `sought` is the second in which
+ * it was last looked whether the peer is a pod of this node, times 2, and 1 more if it is one.
  */
 struct __abi ct_value {
 	__u64 tx_packets;
@@ -166,7 +167,7 @@ struct __abi ct_value {
 	__u32 policy_rule;
 	__u32 tx_reported;
 	__u32 rx_reported;
-	__u32 translation;
+	__u32 sought;
 	__u16 flags;
 	__u8 tx_tcp_flags;
 	__u8 rx_tcp_flags;
@@ -203,7 +204,14 @@ struct __abi frag_value {
 #define METRICS_FORWARDED  0
 #define METRICS_EVENT_LOST 1
 
-/* METRICS_MAP, with values per CPU: a drop code or METRICS_*, and a direction. */
+/*
+ * METRICS_MAP, an array with values per CPU: a drop code or METRICS_*, and a direction, which as a number are the
+ * place, lowest octet first. As many places as there may be. Those without a direction are no counters; in the first
+ * of them is what the programs know of the clock (conntrack.h).
+ */
+#define METRICS_CLOCK  0
+#define METRICS_PLACES ((DIRECTION_EGRESS + 1) * 0x100)
+
 struct __abi metrics_key {
 	__u8 reason;
 	__u8 direction;

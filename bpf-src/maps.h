@@ -135,14 +135,15 @@ struct {
 
 /*
  * Read: the operator. Written: every program, at the one place where a packet's way ends.
- * Forwarded and dropped add up to what came in.
+ * Forwarded and dropped add up to what came in. An array, which a packet needs no call to find its place in; so it has
+ * all places, whatever fewer are asked for.
  */
 struct {
-	MAP_NUMBER(type, BPF_MAP_TYPE_PERCPU_HASH);
-	MAP_TYPE(key, struct metrics_key);
+	MAP_NUMBER(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	MAP_TYPE(key, __u32);
 	MAP_TYPE(value, struct metrics_value);
-	MAP_NUMBER(max_entries, METRICS_MAP_SIZE);
-	MAP_NUMBER(map_flags, BPF_F_NO_PREALLOC);
+	MAP_NUMBER(max_entries,
+		   METRICS_MAP_SIZE > METRICS_PLACES ? METRICS_MAP_SIZE : METRICS_PLACES);
 	MAP_NUMBER(pinning, PIN_BY_NAME);
 } METRICS_MAP SEC(".maps");
 

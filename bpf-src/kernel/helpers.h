@@ -42,6 +42,7 @@ static long (*const bpf_sk_release)(void *socket) = (void *)86;
 static struct bpf_sock *(*const bpf_skc_lookup_tcp)(struct __sk_buff *ctx,
 						    union bpf_sock_tuple *tuple, __u32 size,
 						    __u64 netns, __u64 flags) = (void *)99;
+static __u64 (*const bpf_jiffies64)(void) = (void *)118;
 static __u64 (*const bpf_get_netns_cookie)(struct bpf_sock_addr *ctx) = (void *)122;
 static void *(*const bpf_ringbuf_reserve)(void *ring, __u64 size, __u64 flags) = (void *)131;
 static void (*const bpf_ringbuf_submit)(void *data, __u64 flags) = (void *)132;

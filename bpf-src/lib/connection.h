@@ -81,6 +81,24 @@ static __always_inline void connection_go_on(struct __sk_buff *ctx, struct ct_va
 	ct_touch(ctx, entry, flow, side, now);
 }
 
+/*
+ * Of what the pod sends: is the peer a pod of this node? A connection remembers that for its second, so most packets to
+ * outside need no look-up. A pod that has come since gets what is sent in that second from the host's stack.
+ */
+static __always_inline void connection_seek(struct ct_value *entry, const __be32 *peer,
+					    struct flow *flow, __u32 now, const int family)
+{
+	const struct endpoint_value *found;
+	__u32 sought = entry->sought;
+
+	if (sought >> 1 != (now & 0x7fffffff)) {
+		found = endpoint_find(peer, family);
+		sought = now << 1 | (found && !(found->flags & ENDPOINT_IS_HOST));
+		entry->sought = sought;
+	}
+	flow->is_outside = !(sought & 1);
+}
+
 /* Looks for an answer: 0, or a drop, or CONNECTION_ASKS. */
 static __always_inline int connection_look(struct __sk_buff *ctx, void *key, struct flow *flow,
 					   struct connection_case *judged, const int family,
@@ -96,6 +114,8 @@ static __always_inline int connection_look(struct __sk_buff *ctx, void *key, str
 	}
 	if (entry && connection_stands(entry, flow, judged->revision, direction)) {
 		connection_go_on(ctx, entry, flow, judged->now, direction);
+		if (CONFIG_ENABLE_ROUTING && direction == DIRECTION_EGRESS)
+			connection_seek(entry, view.peer, flow, judged->now, family);
 		return 0;
 	}
 	if (entry) {
@@ -106,22 +126,6 @@ static __always_inline int connection_look(struct __sk_buff *ctx, void *key, str
 	}
 	return family == FAMILY_IPV4 ? connection_ask4(ctx, key, flow, judged, direction)
 				     : connection_ask6(ctx, key, flow, judged, direction);
-}
-
-VERIFIED_ALONE int connection_look4(struct __sk_buff *ctx, struct ct4_key *key, struct flow *flow,
-				    struct connection_case *judged, __u32 direction)
-{
-	if (!CONFIG_ENABLE_IPV4 || !key || !flow || !judged)
-		return DROP_HERE(DROP_INVALID);
-	return connection_look(ctx, key, flow, judged, FAMILY_IPV4, direction);
-}
-
-VERIFIED_ALONE int connection_look6(struct __sk_buff *ctx, struct ct6_key *key, struct flow *flow,
-				    struct connection_case *judged, __u32 direction)
-{
-	if (!CONFIG_ENABLE_IPV6 || !key || !flow || !judged)
-		return DROP_HERE(DROP_INVALID);
-	return connection_look(ctx, key, flow, judged, FAMILY_IPV6, direction);
 }
 
 /*
@@ -206,8 +210,7 @@ static __always_inline int connection_step(struct __sk_buff *ctx, void *key, str
 					   const int family, const enum direction direction)
 {
 	struct connection_case judged = {};
-	int verdict = family == FAMILY_IPV4 ? connection_look4(ctx, key, flow, &judged, direction)
-					    : connection_look6(ctx, key, flow, &judged, direction);
+	int verdict = connection_look(ctx, key, flow, &judged, family, direction);
 
 	if (verdict != CONNECTION_ASKS)
 		return verdict;

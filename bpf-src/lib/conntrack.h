@@ -26,10 +26,31 @@
 
 #define NANOSECONDS 1000000000ULL
 
-/* The coarse clock costs a third of the fine one; a tick is nothing to a lifetime. */
+/* Seconds of the clock, and the tick of the kernel at which it was read. */
+struct clock_read {
+	__u64 tick;
+	__u64 seconds;
+};
+
+_Static_assert(sizeof(struct clock_read) == sizeof(struct metrics_value), "in place of a counter");
+
+/*
+ * The coarse clock costs a third of the fine one; a tick is nothing to a lifetime. It moves with the kernel's tick, which
+ * is a word in memory, so each CPU asks for it once in a tick.
+ */
 static __always_inline __u32 clock_seconds(void)
 {
-	return (__u32)(bpf_ktime_get_coarse_ns() / NANOSECONDS);
+	__u32 place = METRICS_CLOCK;
+	struct clock_read *known = bpf_map_lookup_elem(&METRICS_MAP, &place);
+	__u64 tick = bpf_jiffies64();
+
+	if (!known)
+		return 0;
+	if (known->tick != tick) {
+		known->seconds = bpf_ktime_get_coarse_ns() / NANOSECONDS;
+		known->tick = tick;
+	}
+	return (__u32)known->seconds;
 }
 
 /*
@@ -162,17 +183,17 @@ static __always_inline int ct_is_quiet(__u32 *reported, __u8 news, __u32 now)
  * line stays shared. The side picks the fields by arithmetic: the kernel would verify each way of a branch
  * to the end.
  */
-VERIFIED_ALONE int ct_touch(struct __sk_buff *ctx, struct ct_value *entry, struct flow *flow,
-			    __u32 side, __u32 now)
+static __always_inline void ct_touch(const struct __sk_buff *ctx, struct ct_value *entry,
+				     struct flow *flow, __u32 side, __u32 now)
 {
 	__u64 *counters;
 	__u32 lifetime;
 	__u8 *seen;
 	__u8 news;
 
-	KEEP(ctx);
-	if (!entry || !flow || side > 1)
-		return 0;
+	KEEP(side);
+	if (side > 1)
+		return;
 	counters = &entry->tx_packets + 2UL * side;
 	seen = &entry->tx_tcp_flags + side;
 	news = flow->tcp_flags & ~*seen;
@@ -186,5 +207,4 @@ VERIFIED_ALONE int ct_touch(struct __sk_buff *ctx, struct ct_value *entry, struc
 		__sync_fetch_and_add(&counters[1], ctx->len);
 	}
 	flow->is_quiet = ct_is_quiet(&entry->tx_reported + side, news, now);
-	return 0;
 }

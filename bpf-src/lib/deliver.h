@@ -78,7 +78,7 @@ static __always_inline struct endpoint_value *deliver_find(const __be32 *address
 {
 	struct endpoint_value *target;
 
-	if (!CONFIG_ENABLE_ROUTING)
+	if (!CONFIG_ENABLE_ROUTING || flow->is_outside)
 		return NULL;
 	target = endpoint_find(address, family);
 	if (!target || target->flags & ENDPOINT_IS_HOST)

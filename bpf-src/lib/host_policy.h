@@ -162,6 +162,23 @@ VERIFIED_ALONE int node_answer(struct __sk_buff *ctx, union nat_key *key, struct
 	return CONFIG_POLICY_AUDIT_MODE ? POLICY_AUDITED : DROP_HERE(reason);
 }
 
+/* connection_look(), alone: with the rest of the node's way in it there would be too much to verify. */
+VERIFIED_ALONE int node_look4(struct __sk_buff *ctx, struct ct4_key *key, struct flow *flow,
+			      struct connection_case *judged, __u32 direction)
+{
+	if (!CONFIG_ENABLE_IPV4 || !key || !flow || !judged)
+		return DROP_HERE(DROP_INVALID);
+	return connection_look(ctx, key, flow, judged, FAMILY_IPV4, direction);
+}
+
+VERIFIED_ALONE int node_look6(struct __sk_buff *ctx, struct ct6_key *key, struct flow *flow,
+			      struct connection_case *judged, __u32 direction)
+{
+	if (!CONFIG_ENABLE_IPV6 || !key || !flow || !judged)
+		return DROP_HERE(DROP_INVALID);
+	return connection_look(ctx, key, flow, judged, FAMILY_IPV6, direction);
+}
+
 /* As connection_step(), for the node: 0, or a drop. */
 VERIFIED_ALONE int node_judge(struct __sk_buff *ctx, union nat_key *key, struct flow *flow,
 			      __u32 direction, __u32 family)
@@ -171,9 +188,8 @@ VERIFIED_ALONE int node_judge(struct __sk_buff *ctx, union nat_key *key, struct 
 
 	if (!key || !flow)
 		return DROP_HERE(DROP_INVALID);
-	verdict = nat_is_ipv4(family)
-			  ? connection_look4(ctx, (void *)key, flow, &judged, direction)
-			  : connection_look6(ctx, (void *)key, flow, &judged, direction);
+	verdict = nat_is_ipv4(family) ? node_look4(ctx, (void *)key, flow, &judged, direction)
+				      : node_look6(ctx, (void *)key, flow, &judged, direction);
 	if (verdict != CONNECTION_ASKS)
 		return verdict;
 	/* The policy has gone since somebody looked whether there is one. */

@@ -98,7 +98,8 @@ VERIFIED_ALONE int host_read4(struct __sk_buff *ctx, union nat_key *key, struct 
 		return verdict;
 	verdict = flow->fragment && transport_header_len(flow->protocol, FAMILY_IPV4)
 			  ? fragment_read4(ctx, (void *)own, flow, direction)
-			  : transport_read(ctx, flow, FAMILY_IPV4);
+		  : transport_peek(ctx, flow) ? 0
+					      : transport_read(ctx, flow, FAMILY_IPV4);
 	if (verdict < 0)
 		return verdict;
 	host_ports_of(flow, &own->sport, &own->dport, FAMILY_IPV4, direction);
@@ -122,8 +123,9 @@ VERIFIED_ALONE int host_read6(struct __sk_buff *ctx, union nat_key *key, struct 
 	own->flags = from_us ? 0 : SNAT_IN;
 	if (verdict < 0)
 		return verdict;
-	verdict = flow->fragment ? fragment_read6(ctx, (void *)own, flow, direction)
-				 : transport_read(ctx, flow, FAMILY_IPV6);
+	verdict = flow->fragment              ? fragment_read6(ctx, (void *)own, flow, direction)
+		  : transport_peek(ctx, flow) ? 0
+					      : transport_read(ctx, flow, FAMILY_IPV6);
 	own->protocol = flow->protocol;
 	if (verdict < 0)
 		return verdict;

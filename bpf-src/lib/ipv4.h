@@ -168,7 +168,12 @@ static __always_inline int ipv4_read(struct __sk_buff *ctx, const struct iphdr *
 		if (verdict < 0)
 			return verdict;
 	}
-	return ipv4_transport(ctx, key, flow, direction);
+	if (!transport_peek(ctx, flow))
+		return ipv4_transport(ctx, key, flow, direction);
+	key->protocol = flow->protocol;
+	key->dport = from_pod ? flow->dport : flow->sport;
+	key->sport = from_pod ? flow->sport : flow->dport;
+	return 0;
 }
 
 /* Whether the pod may send from this address. An endpoint without IPv4 has the address zero. */

@@ -145,5 +145,10 @@ static __always_inline int ipv6_read(struct __sk_buff *ctx, const struct ipv6hdr
 
 	__builtin_memcpy(key->daddr, from_pod ? &ip->daddr : &ip->saddr, sizeof(key->daddr));
 	__builtin_memcpy(key->saddr, from_pod ? &ip->saddr : &ip->daddr, sizeof(key->saddr));
-	return ipv6_transport(ctx, key, flow, direction);
+	if (!transport_peek(ctx, flow))
+		return ipv6_transport(ctx, key, flow, direction);
+	key->protocol = flow->protocol;
+	key->dport = from_pod ? flow->dport : flow->sport;
+	key->sport = from_pod ? flow->sport : flow->dport;
+	return 0;
 }

@@ -12,15 +12,11 @@
 static __always_inline void metrics_add(__u8 reason, enum direction direction, __u64 packets,
 					__u64 bytes)
 {
-	struct metrics_key key = { .reason = reason, .direction = direction };
-	struct metrics_value *value = bpf_map_lookup_elem(&METRICS_MAP, &key);
-	struct metrics_value first = { .packets = packets, .bytes = bytes };
+	__u32 place = reason | (__u32)direction << 8;
+	struct metrics_value *value = bpf_map_lookup_elem(&METRICS_MAP, &place);
 
-	if (!value) {
-		/* Full: the packet stays uncounted, and goes its way. */
-		bpf_map_update_elem(&METRICS_MAP, &key, &first, BPF_ANY);
+	if (!value)
 		return;
-	}
 	/* The value is this CPU's own: no atomics. */
 	value->packets += packets;
 	value->bytes += bytes;
@@ -33,21 +29,13 @@ static __always_inline void metrics_count(const struct __sk_buff *ctx, __u8 reas
 	metrics_add(reason, direction, 1, ctx->len);
 }
 
-VERIFIED_ALONE int metrics_lost(struct __sk_buff *ctx, struct flow *flow)
+/* The trace events of a packet that found no room, where its way ends; most often both that it has, in one. */
+static __always_inline void metrics_count_lost(const struct __sk_buff *ctx, struct flow *flow)
 {
-	__u64 lost;
+	const __u64 lost = flow->events_lost;
 
-	if (!flow)
-		return 0;
-	lost = flow->events_lost;
+	if (!lost)
+		return;
 	metrics_add(METRICS_EVENT_LOST, DIRECTION_EGRESS, lost, lost * ctx->len);
 	flow->events_lost = 0;
-	return 0;
-}
-
-/* The trace events of a packet that found no room, where its way ends; most often both that it has, in one. */
-static __always_inline void metrics_count_lost(struct __sk_buff *ctx, struct flow *flow)
-{
-	if (flow->events_lost)
-		metrics_lost(ctx, flow);
 }

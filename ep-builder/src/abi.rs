@@ -174,7 +174,7 @@ twins! {
         44 policy_rule: u32,
         48 tx_reported: u32,
         52 rx_reported: u32,
-        56 translation: u32,
+        56 sought: u32,
         60 flags: u16,
         62 tx_tcp_flags: u8,
         63 rx_tcp_flags: u8,

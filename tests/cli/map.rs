@@ -71,7 +71,7 @@ fn maps_are_listed_with_what_is_in_them() {
     assert_eq!(row("weir_policy_02665"), json!(["lpm_trie", 16, 24, 0, 16]));
     assert_eq!(row("weir_ct6_global"), json!(["lru_hash", 40, 64, 0, 64]));
     assert_eq!(row("weir_events"), json!(["ringbuf", 0, 0, null, 4096]));
-    assert_eq!(row("weir_metrics"), json!(["percpu_hash", 4, 16, 0, 64]));
+    assert_eq!(row("weir_metrics"), json!(["percpu_array", 4, 16, 0, 768]));
     assert_eq!(row("weir_calls_02665")[3], 2);
     assert_eq!(row("weir_call_policy")[3], 0);
     assert_eq!(

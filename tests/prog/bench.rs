@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Mutex, OnceLock};
 
 use ep_builder::attach::AttachMode;
-use ep_builder::bpf::{Map, SkContext, TestInput, TestOutput};
+use ep_builder::bpf::{Map, SkContext, TestInput, TestOutput, Update};
 use ep_builder::builder::Builder;
 use ep_builder::compile::Search;
 use ep_builder::endpoint::{Bandwidth, Endpoint, EndpointId, MacAddr, Values};
@@ -204,7 +204,6 @@ impl Bench {
             "policy_00002",
             "lxc",
             "ipcache",
-            "metrics",
             "frag4",
             "frag6",
         ];
@@ -221,7 +220,18 @@ impl Bench {
         for id in [POD, OTHER] {
             self.set_revision(id, 0);
         }
+        self.reset_counters();
         self.events();
+    }
+
+    /// An array has no places that could be taken out.
+    fn reset_counters(&self) {
+        let map = self.map("metrics").unwrap();
+        for (reason, direction, _) in self.counters() {
+            let key = [reason, direction, 0, 0];
+            let nothing = vec![0; map.lookup(&key).unwrap().unwrap().len()];
+            map.update(&key, &nothing, Update::Any).unwrap();
+        }
     }
 
     pub(crate) fn set_revision(&self, id: u16, revision: u32) {

@@ -141,7 +141,7 @@ records! {
     Ct4Key: daddr saddr dport sport protocol flags pad;
     Ct6Key: daddr saddr dport sport protocol flags pad;
     CtValue: tx_packets tx_bytes rx_packets rx_bytes lifetime source_identity policy_revision policy_rule
-        tx_reported rx_reported translation flags tx_tcp_flags rx_tcp_flags;
+        tx_reported rx_reported sought flags tx_tcp_flags rx_tcp_flags;
     Snat4Key: daddr saddr dport sport protocol flags pad;
     Snat4Value: address port seen seen_back lifetime created;
     Snat6Key: daddr saddr dport sport protocol flags pad;

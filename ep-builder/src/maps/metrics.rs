@@ -27,13 +27,21 @@ pub struct Counter {
 pub struct MetricsMap(pub(super) PerCpuTable<MetricsKey, MetricsValue>);
 
 impl MetricsMap {
+    /// How many places the map has, however few were asked for: `METRICS_PLACES` of `bpf-src/abi.h`.
+    pub const PLACES: u32 = 0x300;
+
     /// Every counter that has counted.
     pub fn counters(&self) -> Result<Vec<Counter>, MapsError> {
-        let entries = self.0.entries()?;
-        Ok(entries
-            .iter()
-            .map(|(key, values)| sum(*key, values))
-            .collect())
+        let mut all = Vec::new();
+        for reason in 0..=u8::MAX {
+            for direction in Direction::ALL {
+                let counter = self.counter(reason, direction)?;
+                if counter.packets > 0 {
+                    all.push(counter);
+                }
+            }
+        }
+        Ok(all)
     }
 
     /// One counter.

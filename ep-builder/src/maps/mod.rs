@@ -135,7 +135,7 @@ impl Maps {
             MapName::PolicyRevision => self.policy_revisions()?.count()?,
             MapName::Endpoints => self.endpoints()?.0.count()?,
             MapName::Ipcache => self.ipcache()?.0.count()?,
-            MapName::Metrics => self.metrics()?.0.count()?,
+            MapName::Metrics => self.metrics()?.counters()?.len(),
             MapName::Conntrack(map) => self.conntrack(map)?.count()?,
             MapName::Frag4 => self.fragments::<{ size_of::<Frag4Key>() }>(map)?,
             MapName::Frag6 => self.fragments::<{ size_of::<Frag6Key>() }>(map)?,

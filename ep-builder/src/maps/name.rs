@@ -216,7 +216,11 @@ impl MapName {
             Self::PolicyRevision => numbers(MapType::Array),
             Self::Endpoints => table(MapType::Hash, EndpointKey::LAYOUT, EndpointValue::LAYOUT),
             Self::Ipcache => table(MapType::Trie, IpcacheKey::LAYOUT, IpcacheValue::LAYOUT),
-            Self::Metrics => table(MapType::PerCpu, MetricsKey::LAYOUT, MetricsValue::LAYOUT),
+            Self::Metrics => table(
+                MapType::PerCpuArray,
+                MetricsKey::LAYOUT,
+                MetricsValue::LAYOUT,
+            ),
             Self::Events => sized(MapType::Ring, 0, 0),
             Self::Conntrack(map) => {
                 let key = match map.family {

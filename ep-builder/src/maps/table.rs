@@ -248,49 +248,25 @@ impl<K: Record, V: Record> Table<K, V> {
 }
 
 /// A map with a value for each processor.
+///
+/// aya's type for keys and values makes the call that an array takes, too.
 pub struct PerCpuTable<K: Record, V: Record> {
     map: PerCpuHashMap<MapData, K::Bytes, V::Bytes>,
-    max_entries: u32,
     path: PathBuf,
 }
 
 impl<K: Record, V: Record> PerCpuTable<K, V> {
     pub(super) fn open(name: MapName, path: &Path) -> Result<Self, MapsError> {
-        let Opened {
-            data,
-            max_entries,
-            path,
-            ..
-        } = open(name, path)?;
+        let Opened { data, path, .. } = open(name, path)?;
         match PerCpuHashMap::try_from(Map::PerCpuHashMap(data)) {
-            Ok(map) => Ok(Self {
-                map,
-                max_entries,
-                path,
-            }),
+            Ok(map) => Ok(Self { map, path }),
             Err(source) => Err(MapsError::Open { path, source }),
         }
     }
 
     /// Every processor's value of a key.
     pub fn get(&self, key: &K) -> Result<Vec<V>, MapsError> {
-        self.values(&key.to_bytes())
-    }
-
-    /// Every key with the values of all processors, in the order of the keys' bytes.
-    pub fn entries(&self) -> Result<Vec<(K, Vec<V>)>, MapsError> {
-        let keys = collect(self.map.keys(), self.max_entries, &self.path)?;
-        let entry = |key: K::Bytes| Ok((K::from_bytes(key.as_ref()), self.values(&key)?));
-        keys.into_iter().map(entry).collect()
-    }
-
-    /// How many entries there are.
-    pub fn count(&self) -> Result<usize, MapsError> {
-        Ok(collect(self.map.keys(), self.max_entries, &self.path)?.len())
-    }
-
-    fn values(&self, key: &K::Bytes) -> Result<Vec<V>, MapsError> {
-        match self.map.get(key, 0) {
+        match self.map.get(&key.to_bytes(), 0) {
             Ok(values) => Ok(values
                 .iter()
                 .map(|value| V::from_bytes(value.as_ref()))

@@ -81,7 +81,6 @@ type MapRow = (&'static str, u32, u32, u32, u32, u32);
 const HASH: u32 = 1;
 const ARRAY: u32 = 2;
 const PROGRAMS: u32 = 3;
-const PERCPU_HASH: u32 = 5;
 const PERCPU_ARRAY: u32 = 6;
 const LRU: u32 = 9;
 const LONGEST_PREFIX: u32 = 11;
@@ -96,7 +95,7 @@ const SHARED: [MapRow; 10] = [
     ("test_self", PERCPU_ARRAY, 4, 48, 1, 0),
     ("test_lxc", HASH, 20, 32, 11, 1),
     ("test_ipcache", LONGEST_PREFIX, 28, 24, 12, 1),
-    ("test_metrics", PERCPU_HASH, 4, 16, 14, 1),
+    ("test_metrics", PERCPU_ARRAY, 4, 16, 768, 0),
     ("test_events", RING, 0, 0, 4096, 0),
 ];
 const CT4: [MapRow; 2] = [

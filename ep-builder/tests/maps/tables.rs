@@ -248,7 +248,7 @@ fn what_is_not_written_by_us_is_empty_at_first() {
     }
     let maps = maps();
     for (name, entries) in [
-        (MapName::Metrics, 16),
+        (MapName::Metrics, 768),
         (MapName::CallPolicy, 100),
         (MapName::Verdict, 100),
         (MapName::Tails(7), 48),

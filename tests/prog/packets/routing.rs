@@ -41,6 +41,37 @@ fn time_exceeded(net: Net, packet: &Packet) -> Vec<u8> {
         .bytes()
 }
 
+/// Whether its peer is a pod a connection knows for a second at most.
+#[test]
+fn a_connection_looks_for_its_peer_again() {
+    run(|net| {
+        let first = tcp((net.pod, 1000), (net.other, 80), SYN);
+        let next = tcp((net.pod, 1000), (net.other, 80), ACK);
+        let local = Step::Local(net.other, false);
+        let to_pod = |packet: &Packet| from(packet, Want::Peer(delivered(packet)));
+        let row = |what: &str, steps: Vec<Step>| scenario(net.name(what), opened(steps));
+        let outside = [from(&first, Want::Stack), from(&next, Want::Stack)];
+        let comes = [local.clone(), Step::Sought(false), to_pod(&next)];
+        vec![
+            row("a pod has come", [&outside[..], &comes].concat()),
+            row(
+                "nobody has come",
+                [&outside[..], &[Step::Sought(true), outside[1].clone()]].concat(),
+            ),
+            row(
+                "a pod stays",
+                vec![
+                    local,
+                    to_pod(&first),
+                    Step::Sought(true),
+                    to_pod(&next),
+                    to_pod(&next),
+                ],
+            ),
+        ]
+    });
+}
+
 #[test]
 fn packets_to_another_pod() {
     run(|net| {

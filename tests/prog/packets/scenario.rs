@@ -72,6 +72,8 @@ pub(crate) enum Step {
     NotReady(IpAddr),
     /// Every connection that is tracked has been idle for too long.
     Expired,
+    /// Every connection remembers of an earlier second whether its peer is a pod.
+    Sought(bool),
     /// So many connections are tracked.
     Tracked(usize),
 }
@@ -210,22 +212,23 @@ fn happen(bench: &Bench, step: &Step) {
         Step::Local(address, true) => local(bench, *address, 0),
         Step::Local(address, false) => local(bench, *address, OTHER),
         Step::NotReady(address) => local(bench, *address, 77),
-        Step::Expired => expire(bench),
+        Step::Expired => remember(bench, "lifetime", 0),
+        Step::Sought(is_pod) => remember(bench, "sought", 1 << 1 | u32::from(*is_pod)),
         Step::From(..) | Step::To(..) | Step::ByNode(..) | Step::Tracked(_) => {
             unreachable!("a packet or a look is no change")
         }
     }
 }
 
-/// Every connection is over its time.
-fn expire(bench: &Bench) {
+/// Every connection gets this number in a field.
+fn remember(bench: &Bench, name: &str, number: u32) {
     let mut fields = CtValue::LAYOUT.fields.iter();
-    let lifetime = fields.find(|field| field.name == "lifetime").unwrap();
+    let field = fields.find(|field| field.name == name).unwrap();
     for map in bench.conntrack() {
         let keys: Vec<_> = map.keys().map(Result::unwrap).collect();
         for key in keys {
             let mut value = map.lookup(&key).unwrap().unwrap();
-            value[lifetime.offset..][..lifetime.size].fill(0);
+            value[field.offset..][..field.size].copy_from_slice(&number.to_ne_bytes());
             map.update(&key, &value, Update::Replace).unwrap();
         }
     }

@@ -2,7 +2,7 @@
 
 use ep_builder::endpoint::EndpointId;
 use ep_builder::error::chain;
-use ep_builder::maps::{BY_HAND, Conntrack, MapName, Maps, MapsError};
+use ep_builder::maps::{BY_HAND, Conntrack, MapName, Maps, MapsError, MetricsMap};
 use ep_builder::policy::Enforcement;
 use ep_builder::settings::Settings;
 
@@ -39,7 +39,7 @@ fn wanted(map: MapName, settings: &Settings) -> Option<u32> {
     match map {
         MapName::Endpoints => Some(sizes.endpoints),
         MapName::Ipcache => Some(sizes.ipcache),
-        MapName::Metrics => Some(sizes.metrics),
+        MapName::Metrics => Some(sizes.metrics.max(MetricsMap::PLACES)),
         MapName::Events => Some(sizes.events),
         MapName::Policy(_) | MapName::NodePolicy => Some(sizes.policy),
         MapName::Frag4 | MapName::Frag6 => Some(sizes.fragments),
