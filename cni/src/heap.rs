@@ -30,6 +30,8 @@ pub fn take_memory_in_few_pieces() {
 
 /// Of the smallest pages of any processor.
 const PAGE: usize = 4096;
+/// Found by one call, which keeps the other thread from mapping anything until it is back.
+const AT_ONCE: usize = 16 * PAGE;
 
 /// Has the kernel find pages for the next `bytes` that are asked for. Otherwise each of them is found when it is touched
 /// for the first time, by a fault of its own, which in a virtual machine takes longer than to clear the page.
@@ -41,13 +43,14 @@ pub(crate) fn find_pages(bytes: usize) {
     let Some(pages) = pages.get_mut(before..) else {
         return;
     };
-    let length = pages.len() / PAGE * PAGE;
-    // SAFETY: these pages are ours alone, and what is in them stays as it is. A kernel that cannot do it says so.
-    unsafe {
-        madvise(
-            pages.as_mut_ptr().cast::<c_void>(),
-            length,
-            MADV_POPULATE_WRITE,
-        )
-    };
+    for piece in pages.chunks_exact_mut(AT_ONCE) {
+        // SAFETY: these pages are ours alone, and what is in them stays as it is. A kernel that cannot do it says so.
+        unsafe {
+            madvise(
+                piece.as_mut_ptr().cast::<c_void>(),
+                piece.len(),
+                MADV_POPULATE_WRITE,
+            )
+        };
+    }
 }

@@ -1,6 +1,6 @@
 //! Two pieces of work at the same time, where neither needs what the other does.
 
-use std::panic::resume_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
 
 /// Does `there` on a thread of its own while `here` runs on this one, and returns when both are done. Where no
@@ -11,20 +11,20 @@ pub fn beside<A: Send, B>(there: impl FnOnce() -> A + Send, here: impl FnOnce() 
     let mut work = Some(there);
     let mut done = None;
     let here = thread::scope(|scope| {
-        let run = || done = work.take().map(|work| work());
-        let thread = thread::Builder::new().spawn_scoped(scope, run);
-        let here = here();
-        if let Ok(thread) = thread
-            && let Err(panic) = thread.join()
-        {
-            resume_unwind(panic);
-        }
-        here
+        let run = || done = work.take().map(|work| catch_unwind(AssertUnwindSafe(work)));
+        // Not joined: the scope waits for the work alone. How the thread ends, which takes as long as a small piece of
+        // work, nobody waits for.
+        drop(thread::Builder::new().spawn_scoped(scope, run));
+        here()
     });
-    match done.or_else(|| work.map(|work| work())) {
-        Some(there) => (there, here),
-        // It was done, or it was still to be done.
-        None => resume_unwind(Box::new("work was lost")),
+    match done {
+        Some(Ok(there)) => (there, here),
+        Some(Err(panic)) => resume_unwind(panic),
+        None => match work {
+            Some(work) => (work(), here),
+            // It was done, or it was still to be done.
+            None => resume_unwind(Box::new("work was lost")),
+        },
     }
 }
 

@@ -72,7 +72,6 @@ pub(crate) fn add(
     log: &mut CallLog,
 ) -> Result<Reply, Error> {
     answer::refuse_unsupported(&request.conf)?;
-    find_pages(MEMORY);
     let netns = Netns::open(Path::new(&request.netns), request.own_netns_is_fine);
     let netns = netns.map_err(failures::net("use the pod's network namespace"))?;
     let node = Node::open(request.conf.common.settings.as_deref(), log)?;
@@ -129,6 +128,8 @@ impl<'a> Wiring<'a> {
         netns: &'a Netns,
         log: &mut CallLog,
     ) -> Result<Self, Error> {
+        // Here, because this half is done first: while pages are found for it, the other one reads on.
+        find_pages(MEMORY);
         let wire = Wire::open(netns).map_err(failures::net("wire the pod"))?;
         let mtu = mtu(request, &wire)?;
         let wiring = Self {

@@ -1,6 +1,7 @@
 //! The first generation of an endpoint, in the order in which a pod is wired: the template while nothing
 //! has changed yet, then an id, and the programs once there is a device.
 
+use super::switch::Ground;
 use super::{Endpoints, InForce, LifecycleError, target};
 use crate::attach::Device;
 use crate::builder::Obtained;
@@ -72,8 +73,8 @@ impl Endpoints<'_> {
         Ok(Ready { template, prepared })
     }
 
-    /// Loads and attaches the first generation of an endpoint whose id was claimed. If anything refuses,
-    /// the id is given back and the kernel is as before.
+    /// Loads and attaches the first generation of an endpoint whose id was claimed, and whose device the kernel has just
+    /// made. If anything refuses, the id is given back and the kernel is as before.
     pub fn attach_first(
         &self,
         claim: Claim,
@@ -86,7 +87,14 @@ impl Endpoints<'_> {
             |object: &EndpointObject, target: &Target, device: &Device, timeline: &mut Timeline| {
                 ready.prepared.load(object, target, device, timeline)
             };
-        self.switch_by(claim.begin()?, endpoint, built, load, timeline)
+        self.switch_by(
+            claim.begin()?,
+            endpoint,
+            built,
+            Ground::Fresh,
+            load,
+            timeline,
+        )
     }
 
     fn has_pins(&self, id: EndpointId) -> bool {

@@ -5,11 +5,11 @@ use super::{Endpoints, InForce, LifecycleError, log_of};
 use crate::attach::{Device, Rtnl};
 use crate::beside::beside;
 use crate::builder::Built;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, EndpointId};
 use crate::error::chain;
 use crate::load::{self, Datapath, Installed, LoadError, Target};
 use crate::patch::EndpointObject;
-use crate::state::{EndpointRecord, Next, StateError, Written};
+use crate::state::{EndpointRecord, Next, PolicyState, StateError, Written};
 use crate::timeline::Timeline;
 
 /// A generation in the kernel that packets do not meet yet, and where it will be met.
@@ -21,6 +21,15 @@ struct Loaded {
     is_new: bool,
 }
 
+/// What stands where a generation goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ground {
+    /// Nothing: the id was claimed, which finds pins of the dead, and the device was made just now.
+    Fresh,
+    /// Whatever disk and kernel say.
+    Used,
+}
+
 impl Endpoints<'_> {
     pub(super) fn switch(
         &self,
@@ -29,7 +38,7 @@ impl Endpoints<'_> {
         built: Built,
         timeline: &mut Timeline,
     ) -> Result<InForce, LifecycleError> {
-        self.switch_by(next, endpoint, built, load::load, timeline)
+        self.switch_by(next, endpoint, built, Ground::Used, load::load, timeline)
     }
 
     /// As [`Self::switch`], with `load` to bring the object into the kernel.
@@ -41,6 +50,7 @@ impl Endpoints<'_> {
         next: Next,
         endpoint: &Endpoint,
         built: Built,
+        ground: Ground,
         load: impl FnOnce(
             &EndpointObject,
             &Target,
@@ -49,14 +59,12 @@ impl Endpoints<'_> {
         ) -> Result<Datapath, LoadError>,
         timeline: &mut Timeline,
     ) -> Result<InForce, LifecycleError> {
-        // Of a new one nothing is in force yet; `policy::state_of` knows what is.
-        let policy = self.enforcement().state_of(endpoint.id);
-        let policy = policy.unwrap_or_default().unwrap_or_default();
+        let policy = self.policy_on(ground, endpoint.id);
         let record = EndpointRecord::new(endpoint.clone(), Some(built.key), policy);
         let target = self.target(endpoint);
         let (written, loaded) = beside(
             || next.write(built.object.bytes(), &built.header, record),
-            || self.load(&built.object, endpoint, &target, load, timeline),
+            || self.load(&built.object, endpoint, &target, ground, load, timeline),
         );
         timeline.mark("write");
         let (written, loaded) = both(written, loaded)?;
@@ -79,11 +87,46 @@ impl Endpoints<'_> {
         })
     }
 
+    /// What is in force of an endpoint; `policy::state_of` knows.
+    fn policy_on(&self, ground: Ground, id: EndpointId) -> PolicyState {
+        match ground {
+            Ground::Fresh => PolicyState::default(),
+            Ground::Used => {
+                let policy = self.enforcement().state_of(id);
+                policy.unwrap_or_default().unwrap_or_default()
+            }
+        }
+    }
+
+    /// The device of an endpoint, and whether no policy of it stands anywhere.
+    fn look_at(
+        &self,
+        ground: Ground,
+        endpoint: &Endpoint,
+        target: &Target,
+        rtnl: &mut Rtnl,
+    ) -> Result<(Device, bool), LifecycleError> {
+        match ground {
+            Ground::Fresh => {
+                let device = Device {
+                    index: endpoint.host_ifindex,
+                    name: target.device.clone(),
+                };
+                Ok((device, true))
+            }
+            Ground::Used => {
+                let device = rtnl.device(&target.device).map_err(LoadError::from)?;
+                Ok((device, self.is_new(endpoint.id)?))
+            }
+        }
+    }
+
     fn load(
         &self,
         object: &EndpointObject,
         endpoint: &Endpoint,
         target: &Target,
+        ground: Ground,
         load: impl FnOnce(
             &EndpointObject,
             &Target,
@@ -93,8 +136,7 @@ impl Endpoints<'_> {
         timeline: &mut Timeline,
     ) -> Result<Loaded, LifecycleError> {
         let mut rtnl = Rtnl::open().map_err(LoadError::from)?;
-        let device = rtnl.device(&target.device).map_err(LoadError::from)?;
-        let is_new = self.is_new(endpoint.id)?;
+        let (device, is_new) = self.look_at(ground, endpoint, target, &mut rtnl)?;
         timeline.mark("device");
         Ok(Loaded {
             datapath: load(object, target, &device, timeline)?,
@@ -112,7 +154,8 @@ impl Endpoints<'_> {
         timeline: &mut Timeline,
     ) -> Result<Installed, LifecycleError> {
         let target = self.target(endpoint);
-        let loaded = self.load(object, endpoint, &target, load::load, timeline)?;
+        let ground = Ground::Used;
+        let loaded = self.load(object, endpoint, &target, ground, load::load, timeline)?;
         self.enforce(loaded, endpoint, &target, timeline)
     }
 

@@ -263,6 +263,14 @@ impl Datapath {
         Ok(facts)
     }
 
+    /// Asks nothing more about the programs that it shares. To ask takes as long as to write all files of an endpoint,
+    /// and who wires a pod tells nobody.
+    pub(super) fn pass_over_shared(&mut self) {
+        if self.is_shared {
+            self.tails.clear();
+        }
+    }
+
     /// Lets it go without having put it in force. A first generation's pins go with it.
     pub fn abandon(self) {
         self.maps.forget();

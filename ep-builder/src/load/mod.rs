@@ -69,7 +69,7 @@ impl Target {
 /// A generation in force.
 #[derive(Debug)]
 pub struct Installed {
-    /// Its programs.
+    /// Its programs; of one that was [`Prepared`] those alone that are its own.
     pub programs: Vec<LoadedProgram>,
     /// The device and the hooks.
     pub attachment: Attachment,

@@ -62,7 +62,10 @@ impl Prepared {
         let maps = self.shared.with_own(&object, &pins)?;
         let mut datapath = Datapath::of(maps, pins);
         match datapath.fill_with(&object, &self.btf, Tails::Shared, timeline) {
-            Ok(()) => Ok(datapath),
+            Ok(()) => {
+                datapath.pass_over_shared();
+                Ok(datapath)
+            }
             Err(error) => {
                 datapath.abandon();
                 Err(error)

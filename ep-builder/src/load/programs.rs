@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use nix::sched::sched_getaffinity;
@@ -47,27 +48,23 @@ pub(super) fn load(
     // The longest first: what is left for the end is then short.
     programs.sort_by_key(|(_, function)| Reverse(function.code.len()));
     let next = AtomicUsize::new(0);
+    let loaded = Mutex::new(Vec::with_capacity(programs.len()));
     let work = || {
-        let take = || programs.get(next.fetch_add(1, Ordering::Relaxed));
-        let load = |(index, function): &(usize, &Function)| {
-            (
-                *index,
-                load_one(object, *index, function, &numbers, btf, owner),
-            )
-        };
-        std::iter::from_fn(take).map(load).collect::<Vec<_>>()
+        while let Some((index, function)) = programs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let program = load_one(object, *index, function, &numbers, btf, owner);
+            let mut loaded = loaded.lock().unwrap_or_else(PoisonError::into_inner);
+            loaded.push((*index, program));
+        }
     };
     let others = processors().clamp(1, THREADS) - 1;
-    let mut loaded = thread::scope(|scope| {
-        let workers: Vec<_> = (0..others)
-            .filter_map(|_| thread::Builder::new().spawn_scoped(scope, work).ok())
-            .collect();
-        let mut loaded = work();
-        for worker in workers {
-            loaded.extend(worker.join().unwrap_or_default());
+    thread::scope(|scope| {
+        for _ in 0..others {
+            // Not joined: for the work the scope waits, and for the end of a thread nobody needs to.
+            drop(thread::Builder::new().spawn_scoped(scope, work));
         }
-        loaded
+        work();
     });
+    let mut loaded = loaded.into_inner().unwrap_or_else(PoisonError::into_inner);
     loaded.sort_by_key(|(index, _)| *index);
     loaded.into_iter().map(|(_, result)| result).collect()
 }

@@ -58,6 +58,31 @@ impl Held {
         self.store.layout.folder(self.id, place)
     }
 
+    /// The number of the newest generation, once `_next` is out of the way.
+    fn last_generation(&self) -> Result<u64, StateError> {
+        // Whoever claimed the id has seen to it that there is an empty folder and nothing else.
+        if self.fresh {
+            return Ok(0);
+        }
+        let (store, id) = (&self.store, self.id);
+        store.settle(id)?;
+        // After a rollback the previous one is the newer one.
+        let live = store.look(id, Place::Live)?.generation();
+        let previous = store.look(id, Place::Previous)?.generation();
+        Ok(live.max(previous))
+    }
+
+    /// Puts away what was live before the swap: the folder of the claim, or the generation before this one.
+    fn tidy(&self, is_first: bool) -> Result<(), StateError> {
+        let steps = &self.store.steps;
+        if is_first {
+            let claim = Step::RemoveEmpty(self.folder(Place::Next));
+            return Ok(steps.run(&[self.sync_root(), claim, self.sync_root()])?);
+        }
+        steps.run(&[self.sync_root(), Step::Remove(self.folder(Place::Failed))])?;
+        self.store.settle(self.id).map(drop)
+    }
+
     fn sync_root(&self) -> Step<'static> {
         Step::Sync(self.store.layout.root().to_owned())
     }
@@ -111,18 +136,13 @@ pub struct Next {
 impl Next {
     /// Clears a stale `_next` away and makes a new one.
     pub(super) fn begin(mut held: Held) -> Result<Self, StateError> {
-        let (store, id) = (&held.store, held.id);
-        store.settle(id)?;
-        // After a rollback the previous one is the newer one.
-        let live = store.look(id, Place::Live)?.generation();
-        let previous = store.look(id, Place::Previous)?.generation();
-        store
-            .steps
-            .run(&[Step::MakeFolder(held.folder(Place::Next))])?;
+        let last = held.last_generation()?;
+        let next = held.folder(Place::Next);
+        held.store.steps.run(&[Step::MakeFolder(next)])?;
         held.building = true;
         Ok(Self {
             held,
-            generation: live.max(previous).saturating_add(1),
+            generation: last.saturating_add(1),
         })
     }
 
@@ -221,16 +241,12 @@ impl Written {
             Step::Exchange(held.folder(Place::Next), held.folder(Place::Live)),
         ])?;
         // `_next` is the old generation now, and no longer ours to throw away.
+        let is_first = held.fresh;
         (held.fresh, held.building) = (false, false);
-        let tidied = held
-            .store
-            .steps
-            .run(&[held.sync_root(), Step::Remove(held.folder(Place::Failed))])
-            .map_err(StateError::from)
-            .and_then(|()| held.store.settle(held.id));
+        let untidied = held.tidy(is_first).err();
         Ok(Committed {
             record: self.record,
-            untidied: tidied.err(),
+            untidied,
         })
     }
 
