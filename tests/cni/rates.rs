@@ -212,10 +212,16 @@ fn one_direction_leaves_the_other_alone() {
     }
 }
 
+/// What is fixed of a queue, without what it has counted.
+fn shape(queue: &Value) -> [Value; 2] {
+    ["kind", "options"].map(|key| queue[key].clone())
+}
+
 #[test]
-fn a_limit_that_was_taken_away_is_told() {
+fn a_limit_that_was_taken_away_is_told_and_put_back() {
     needs!("tc");
     let scene = Scene::new(&limited(655_360));
+    let [before, _] = scene.queues();
     let limits = scene.limits();
     assert_eq!(limits.len(), 1, "{limits:?}");
     assert_eq!(limits[0]["result"], "ok");
@@ -224,16 +230,41 @@ fn a_limit_that_was_taken_away_is_told() {
         let (_, message) = answer.expect_failure();
         assert!(message.contains(expected), "{expected}: {answer:?}");
     };
+    let device = scene.device();
+    let regenerate = || {
+        let regenerate = ["endpoint", "regenerate", "--all", "-o", "json"];
+        let said = scene.lab.weir(&regenerate).expect_success();
+        let rows: Value = serde_json::from_str(&said).unwrap();
+        let mut rows = rows.as_array().unwrap().iter();
+        rows.find(|row| row["device"] == device).unwrap().clone()
+    };
+    for command in [
+        format!("tc qdisc del dev {device} root"),
+        format!("tc qdisc replace dev {device} root tbf rate 1gbit burst 100k latency 25ms"),
+        format!("tc qdisc replace dev {device} root pfifo limit 10"),
+    ] {
+        run(&command);
+        check(&format!("{device} is not limited to 32 Mbit/s"));
+        if !command.contains("tbf") {
+            let limits = scene.limits();
+            assert_eq!(limits[0]["result"], "fail", "{limits:?}");
+            let fix = limits[0]["fix"].as_str().unwrap();
+            assert!(fix.contains("weir endpoint regenerate"), "{limits:?}");
+        }
+        let row = regenerate();
+        assert_eq!(row["done"], "policy", "{command}: {row}");
+        let reason = row["reasons"][0].as_str().unwrap();
+        assert!(reason.contains("no more than 32 Mbit/s"), "{row}");
+        let [queue, _] = scene.queues();
+        assert_eq!(shape(&queue), shape(&before), "{command}");
+        scene.call("CHECK").expect_success();
+        assert_eq!(regenerate()["done"], "nothing");
+    }
+    everybody_counts(&scene);
+    // What is inside of the pod is the pod's: it is told, and nobody goes there.
     inside(&scene.pod.namespace, || run("tc qdisc del dev eth0 root"));
     check("eth0 is not limited to 32 Mbit/s");
-    run(&format!("tc qdisc del dev {} root", scene.device()));
-    check(&format!("{} is not limited to 32 Mbit/s", scene.device()));
-    let limits = scene.limits();
-    assert_eq!(limits[0]["result"], "fail", "{limits:?}");
-    // Nothing of the datapath is at fault, and nothing of it is made anew for that.
-    let regenerate = ["endpoint", "regenerate", "--all", "-o", "json"];
-    let said = scene.lab.weir(&regenerate).expect_success();
-    assert!(said.contains("\"nothing\""), "{said}");
+    assert_eq!(regenerate()["done"], "nothing");
     scene.call("DEL").expect_success();
 }
 

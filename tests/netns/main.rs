@@ -41,6 +41,8 @@ mod policy_identity;
 #[cfg(test)]
 mod policy_killed;
 #[cfg(test)]
+mod policy_left;
+#[cfg(test)]
 mod policy_show;
 #[cfg(test)]
 mod programs;

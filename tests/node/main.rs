@@ -8,6 +8,8 @@ mod direct;
 #[cfg(test)]
 mod ears;
 #[cfg(test)]
+mod explain;
+#[cfg(test)]
 mod families;
 #[cfg(test)]
 mod firewall;

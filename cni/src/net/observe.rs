@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 
+use ep_builder::attach::Queue;
 use ep_builder::endpoint::{Bandwidth, Limit};
 use ipnet::IpNet;
 use netlink_packet_route::RouteNetlinkMessage;
@@ -14,7 +15,7 @@ use super::error::NetError;
 use super::link::{Link, Owner};
 use super::plan::{Plan, PodRoute};
 use super::route::{self, SeenRoute};
-use super::shaping::{self, Queue};
+use super::shaping;
 use super::socket::Socket;
 use super::wire::Wire;
 use crate::names::Attachment;

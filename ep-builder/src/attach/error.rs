@@ -92,6 +92,12 @@ pub enum Request {
     FindDevice,
     /// The number of a network namespace.
     FindNamespace,
+    /// What stands in the place of a device's queue.
+    FindQueue,
+    /// Putting a bucket there.
+    Bound,
+    /// The way to an address.
+    FindRoute,
     /// Looking for clsact.
     FindClsact,
     /// Adding clsact.
@@ -112,6 +118,9 @@ impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::FindDevice => "find",
+            Self::FindQueue => "look for the queue of",
+            Self::Bound => "limit what is sent by",
+            Self::FindRoute => "find the route to",
             Self::FindNamespace => "find the network namespace of",
             Self::FindClsact => "look for clsact on",
             Self::AddClsact => "add clsact to",

@@ -4,6 +4,7 @@
 //! each hook, named after the object and its section, and is replaced by one atomic message. What is not
 //! ours is never touched: [`classic`] takes the next free priority and says so.
 
+mod bucket;
 pub(crate) mod bytes;
 mod classic;
 mod device;
@@ -13,12 +14,14 @@ pub(crate) mod netlink;
 mod occupant;
 mod peer;
 mod queue;
+mod route;
 mod tcx;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use bucket::{Queue, find_queue, new_bucket};
 pub use classic::{
     Attached, Clsact, Ground, attach, attach_on, detach, filter_program, filter_program_id, ground,
 };

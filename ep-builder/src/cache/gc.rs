@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use super::{BAD, BUILDING, CacheError, LOCK, MANIFEST, TemplateCache};
 use crate::key::TemplateKey;
-use crate::lock::FileLock;
+use crate::lock::{FileLock, LockError};
 use crate::whole_file::{self, FileError};
 
 /// Why something was collected.
@@ -28,6 +28,15 @@ pub struct Collected {
     pub path: PathBuf,
     /// Why.
     pub why: Why,
+}
+
+/// What a collection has found.
+#[derive(Debug, Default)]
+pub struct Collection {
+    /// What was, or would be, removed.
+    pub removed: Vec<Collected>,
+    /// Why something is left alone that nobody needs: of each key once.
+    pub left: Vec<LockError>,
 }
 
 /// What a name in the cache's folder means.
@@ -99,17 +108,20 @@ impl TemplateCache {
 
     /// Removes what nobody needs: templates outside `in_use` that were not used for `keep`, entries put
     /// aside as long ago, and leftovers. What another process is working on is left alone, and so is
-    /// every name that is not ours. With `dry_run` it only says what it would remove.
+    /// every name that is not ours. So is what has a lock that is none, as one that has a second name. With `dry_run` it
+    /// only says what it would remove.
     pub fn collect(
         &self,
         in_use: &HashSet<TemplateKey>,
         keep: Duration,
         dry_run: bool,
-    ) -> Result<Vec<Collected>, CacheError> {
-        let mut collected = Vec::new();
+    ) -> Result<Collection, CacheError> {
+        let (mut found, mut odd) = (Collection::default(), HashSet::new());
         for name in names(&self.root)? {
             let kind = kind(&name);
-            let Some(key) = kind.key() else { continue };
+            let Some(key) = kind.key().filter(|key| !odd.contains(key)) else {
+                continue;
+            };
             let needless = || self.needless(&kind, &name, in_use, keep);
             if needless().is_none() {
                 continue;
@@ -117,8 +129,14 @@ impl TemplateCache {
             let lock = self.beside(key, LOCK);
             let stays = dry_run && lock.exists();
             // Held: somebody builds, or looks at, this very key.
-            let Some(lock) = FileLock::try_acquire(&lock)? else {
-                continue;
+            let lock = match FileLock::try_acquire(&lock) {
+                Ok(Some(lock)) => lock,
+                Ok(None) => continue,
+                Err(error) => {
+                    odd.insert(key);
+                    found.left.push(error);
+                    continue;
+                }
             };
             // Again, now that nobody can use it meanwhile.
             if let Some(why) = needless() {
@@ -127,13 +145,13 @@ impl TemplateCache {
                 if !dry_run && !matches!(kind, Kind::Lock(_)) {
                     self.discard(key, &path)?;
                 }
-                collected.push(Collected { path, why });
+                found.removed.push(Collected { path, why });
             }
             if !stays {
                 lock.remove()?;
             }
         }
-        Ok(collected)
+        Ok(found)
     }
 
     fn needless(

@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub use bundle::{Bundle, BundleError};
 pub use entry::{Entry, MANIFEST, Poison, Trust};
-pub use gc::{Collected, Why};
+pub use gc::{Collected, Collection, Why};
 pub use manifest::Manifest;
 
 use crate::compile::{CompileError, Compiled};

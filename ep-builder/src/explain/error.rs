@@ -1,18 +1,17 @@
 //! Why a packet cannot be explained.
 
 use crate::bpf::BpfError;
-use crate::endpoint::EndpointId;
-use crate::load::LoadError;
+use crate::load::{LoadError, Owner};
 use crate::maps::MapsError;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ExplainError {
-    /// The twin of an endpoint could not be loaded.
-    #[error("cannot load a twin of endpoint {id}")]
+    /// A twin could not be loaded.
+    #[error("cannot load a twin of {owner}")]
     Load {
-        /// The endpoint.
-        id: EndpointId,
+        /// The endpoint, or the device of the node.
+        owner: Owner,
         /// Why.
         source: LoadError,
     },
@@ -22,9 +21,9 @@ pub enum ExplainError {
     /// A map or a program of the twins.
     #[error("cannot run a packet through the twins")]
     Bpf(#[from] BpfError),
-    /// A packet is to go through an endpoint that has no twin.
-    #[error("endpoint {0} has no twin to run a packet through")]
-    NoTwin(EndpointId),
+    /// A packet is to go through an endpoint, or a device, that has no twin.
+    #[error("{0} has no twin to run a packet through")]
+    NoTwin(Owner),
     /// What is shared with the node is not written.
     #[error("the twins look up identities in the node's own map, which only the node changes")]
     Shared,

@@ -1,12 +1,12 @@
 //! What a policy was asked, what it found, and which entry decided.
 
 use super::error::ExplainError;
-use super::twins::{Twin, Twins};
+use super::twins::Twins;
 use super::words::Question;
 use crate::abi::{PolicyKey, PolicyValue};
 use crate::bpf::{Map, Update};
-use crate::endpoint::EndpointId;
 use crate::maps::{Decision, Direction, Ports, Record, Rule, Traffic};
+use crate::policy::Holder;
 
 /// Whom a look-up is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,9 +44,9 @@ pub struct Found {
 /// A policy's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judgement {
-    /// The endpoint whose policy it is.
-    pub endpoint: EndpointId,
-    /// Whether the pod sends or receives, as policy sees it.
+    /// Whose policy it is.
+    pub whose: Holder,
+    /// Whether the pod, or the node, sends or receives, as policy sees it.
     pub direction: Direction,
     /// The peer's identity.
     pub identity: u32,
@@ -63,32 +63,26 @@ pub struct Judgement {
 }
 
 impl Judgement {
-    /// The entry that decided; none where nothing was found.
+    /// The entry that decided; none where nothing was found, or where the node lets pass what its policy does not.
     pub fn decider(&self) -> Option<&Found> {
         let mut found = self.look_ups.iter().filter_map(|it| it.found.as_ref());
         found.find(|found| found.decided)
     }
 
-    /// Whether it may pass.
+    /// Whether the policy lets it pass.
     pub fn allows(&self) -> bool {
         self.decider().is_some_and(|found| !found.decision.deny)
     }
 }
 
 /// Looks at the entries that a question leads to, and puts their counters back to zero.
-pub(super) fn judgement(
-    twins: &Twins,
-    question: &Question,
-) -> Result<Option<Judgement>, ExplainError> {
-    let Ok(endpoint) = EndpointId::new(question.endpoint) else {
-        return Ok(None);
-    };
-    let twin = twins.twin(endpoint)?;
-    let look_up = |(about, identity)| look_up(twin, question, about, identity);
+pub(super) fn judgement(twins: &Twins, question: &Question) -> Result<Judgement, ExplainError> {
+    let policy = twins.policy(question.whose)?;
+    let look_up = |(about, identity)| look_up(policy, question, about, identity);
     let look_ups = question.asked_about().map(look_up);
     let look_ups = look_ups.collect::<Result<_, _>>()?;
-    Ok(Some(Judgement {
-        endpoint,
+    Ok(Judgement {
+        whose: question.whose,
         direction: question.direction,
         identity: question.identity,
         network: question.network,
@@ -96,7 +90,7 @@ pub(super) fn judgement(
         port: question.port,
         revision: question.revision,
         look_ups,
-    }))
+    })
 }
 
 impl Question {
@@ -131,19 +125,19 @@ impl Question {
 }
 
 fn look_up(
-    twin: &Twin,
+    policy: &Map,
     question: &Question,
     about: About,
     identity: u32,
 ) -> Result<LookUp, ExplainError> {
     let one = Traffic::Ports(Ports::one(question.protocol, question.port));
     let key = question.rule(identity, one).key(question.revision);
-    let found = match twin.policy.lookup(&key.to_bytes())? {
+    let found = match policy.lookup(&key.to_bytes())? {
         Some(value) => {
             let value = PolicyValue::from_bytes(&value);
             let rule = question.rule(identity, question.traffic(value.match_bits));
             if value.packets > 0 {
-                set_to_zero(&twin.policy, &rule.key(question.revision), value)?;
+                set_to_zero(policy, &rule.key(question.revision), value)?;
             }
             Some(Found {
                 rule,

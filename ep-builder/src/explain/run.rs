@@ -6,9 +6,12 @@ use super::twins::Twins;
 use super::words::{DropWords, Mark, Question};
 use crate::abi::{MetricsKey, MetricsValue};
 use crate::attach::Hook;
-use crate::bpf::{SkContext, TestInput, TestOutput};
+use crate::bpf::{SkContext, TestInput, TestOutput, Update};
+use crate::device::DeviceId;
 use crate::endpoint::{EndpointId, MacAddr};
+use crate::load::{Datapath, Owner};
 use crate::maps::{Direction, EVENT_LOST, Record};
+use crate::policy::Holder;
 
 const PASS: u32 = 0;
 const REDIRECT: u32 = 7;
@@ -27,13 +30,34 @@ pub enum Start {
         /// The device by which it came to the node; 0 for what the node itself sends.
         came_by: u32,
     },
+    /// It comes to the node by this device.
+    FromOutside(u32),
+    /// The node itself sends it by this device.
+    ToOutside(u32),
 }
 
 impl Start {
-    /// The endpoint whose program runs.
-    pub fn endpoint(self) -> EndpointId {
+    /// Whose program runs.
+    pub fn whose(self) -> Holder {
         match self {
-            Self::FromPod(id) | Self::ToPod { id, .. } => id,
+            Self::FromPod(id) | Self::ToPod { id, .. } => Holder::Endpoint(id),
+            Self::FromOutside(_) | Self::ToOutside(_) => Holder::Node,
+        }
+    }
+
+    /// The endpoint whose program runs, if it is one's.
+    pub fn endpoint(self) -> Option<EndpointId> {
+        match self.whose() {
+            Holder::Endpoint(id) => Some(id),
+            Holder::Node => None,
+        }
+    }
+
+    /// The device of the node at which the program stands, if it is the node's.
+    pub fn device(self) -> Option<u32> {
+        match self {
+            Self::FromOutside(ifindex) | Self::ToOutside(ifindex) => Some(ifindex),
+            Self::FromPod(_) | Self::ToPod { .. } => None,
         }
     }
 
@@ -42,6 +66,8 @@ impl Start {
         match self {
             Self::FromPod(_) => Hook::FromContainer,
             Self::ToPod { .. } => Hook::ToContainer,
+            Self::FromOutside(_) => Hook::FromNetdev,
+            Self::ToOutside(_) => Hook::ToNetdev,
         }
     }
 }
@@ -51,14 +77,16 @@ impl Start {
 pub enum End {
     /// It goes on to the host's stack.
     Stack,
+    /// It leaves the node.
+    Sent,
     /// A pod of this node gets it.
     Pod(EndpointId),
     /// It is handed to the device of a pod of this node, whose own program judges it.
     Device(EndpointId),
     /// The datapath answers it itself.
     Answered,
-    /// It is dropped, by the programs of this endpoint.
-    Dropped(EndpointId, Drop),
+    /// It is dropped, by the programs of this endpoint or by the node's.
+    Dropped(Holder, Drop),
 }
 
 /// Why and where a packet was dropped.
@@ -72,7 +100,7 @@ pub struct Drop {
     pub line: u16,
     /// What the reason asks for: a slot, an error.
     pub detail: u8,
-    /// Whether it was on its way out of the pod or into it.
+    /// Whether it was on its way out of the pod, or the node, or into it.
     pub direction: Option<Direction>,
     /// The rule that decided, if one did.
     pub rule: u32,
@@ -93,6 +121,8 @@ pub struct Run {
     pub end: End,
     /// What policies were asked on the way, in order; nothing for a packet of a connection that is known.
     pub judgements: Vec<Judgement>,
+    /// Whether a pod's programs called the node's, which judge what comes to it.
+    pub is_node_called: bool,
     /// The packet as it was left.
     pub packet: Vec<u8>,
     /// Its mark.
@@ -103,37 +133,38 @@ impl Twins {
     /// Runs the program of a twin on a frame.
     pub fn run(&self, start: Start, frame: &[u8]) -> Result<Run, ExplainError> {
         let output = self.test_run(start, frame)?;
-        let dropped = self.take_drops()?;
-        let mut judgements = Vec::new();
-        for asked in self.recorder().take()? {
-            if let Some(question) = Question::of(&asked) {
-                judgements.extend(judgement(self, &question)?);
-            }
-        }
+        let dropped = self.take_drop(&output)?;
+        let taken = self.recorder().take()?;
+        let questions = taken.asked.iter().filter_map(Question::of);
+        let judgements = questions.map(|question| judgement(self, &question));
+        let judgements = judgements.collect::<Result<_, _>>()?;
+        let is_node_called = taken.is_node_called;
         Ok(Run {
             start,
-            end: self.end(start, &output, dropped.first().copied()),
+            end: self.end(start, &output, dropped, is_node_called),
             judgements,
+            is_node_called,
             mark: output.context.mark,
             packet: output.packet,
         })
     }
 
     fn test_run(&self, start: Start, frame: &[u8]) -> Result<TestOutput, ExplainError> {
-        let id = start.endpoint();
-        let twin = self.twin(id)?;
-        let program = twin.datapath.program(start.hook().section());
-        let program = program.map_err(|source| ExplainError::Load { id, source })?;
+        let (owner, datapath) = self.programs(start)?;
+        let program = datapath.program(start.hook().section());
+        let program = program.map_err(|source| ExplainError::Load { owner, source })?;
+        let ifindex = self.ifindex(start)?;
         let (mark, ingress_ifindex) = match start {
-            Start::FromPod(_) => (0, twin.ifindex),
+            Start::FromPod(_) | Start::FromOutside(_) => (0, ifindex),
             Start::ToPod { mark, came_by, .. } => (mark, came_by),
+            Start::ToOutside(_) => (0, 0),
         };
         let input = TestInput {
             packet: frame,
             context: SkContext {
                 mark,
                 ingress_ifindex,
-                ifindex: twin.ifindex,
+                ifindex,
                 ..SkContext::default()
             },
             repeat: 1,
@@ -141,35 +172,96 @@ impl Twins {
         Ok(program.test_run(&input)?)
     }
 
-    /// The drops that were counted since the last call: reason and direction.
-    fn take_drops(&self) -> Result<Vec<(u8, u8)>, ExplainError> {
-        let metrics = self.metrics();
-        let keys: Vec<_> = metrics.keys().collect::<Result<_, _>>()?;
-        let mut drops = Vec::new();
-        for key in keys {
-            let values = metrics.lookup_per_cpu(&key)?.unwrap_or_default();
-            let has_counted = |value: &Vec<u8>| MetricsValue::from_bytes(value).packets > 0;
-            let MetricsKey {
-                reason, direction, ..
-            } = MetricsKey::from_bytes(&key);
-            if reason > EVENT_LOST && values.iter().any(has_counted) {
-                drops.push((reason, direction));
+    fn programs(&self, start: Start) -> Result<(Owner, &Datapath), ExplainError> {
+        Ok(match start {
+            Start::FromPod(id) | Start::ToPod { id, .. } => {
+                (Owner::Endpoint(id), &self.twin(id)?.datapath)
             }
-            metrics.delete(&key)?;
-        }
-        Ok(drops)
+            Start::FromOutside(ifindex) | Start::ToOutside(ifindex) => {
+                let id = DeviceId::Native(ifindex);
+                (Owner::Device(id), &self.device(id)?.datapath)
+            }
+        })
     }
 
-    fn end(&self, start: Start, output: &TestOutput, dropped: Option<(u8, u8)>) -> End {
-        let own = start.endpoint();
+    /// The device at which a program runs.
+    fn ifindex(&self, start: Start) -> Result<u32, ExplainError> {
+        Ok(match start {
+            Start::FromPod(id) | Start::ToPod { id, .. } => self.twin(id)?.ifindex,
+            Start::FromOutside(ifindex) | Start::ToOutside(ifindex) => ifindex,
+        })
+    }
+
+    /// The drop that was counted in a run, its reason and direction; its counter is zero again.
+    fn take_drop(&self, output: &TestOutput) -> Result<Option<(u8, u8)>, ExplainError> {
+        let mark = Mark::of(output.context.mark);
+        // What is answered goes back by a redirection, too, and is marked.
+        let may_be_dropped = match output.verdict {
+            PASS => false,
+            REDIRECT => matches!(mark, Mark::Passed(_)),
+            _ => true,
+        };
+        if !may_be_dropped {
+            return Ok(None);
+        }
+        let words = DropWords::of(&output.context.cb);
+        if self.take_count(words.reason, words.direction)? {
+            return Ok(Some((words.reason, words.direction)));
+        }
+        // The scratch words are about something else.
+        for direction in Direction::ALL.map(Direction::number) {
+            for reason in EVENT_LOST + 1..=u8::MAX {
+                if self.take_count(reason, direction)? {
+                    return Ok(Some((reason, direction)));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether something was counted as a drop of this reason.
+    fn take_count(&self, reason: u8, direction: u8) -> Result<bool, ExplainError> {
+        if reason <= EVENT_LOST || Direction::of(direction).is_none() {
+            return Ok(false);
+        }
+        let key = MetricsKey {
+            reason,
+            direction,
+            pad: [0; 2],
+        };
+        let (metrics, key) = (self.metrics(), key.to_bytes());
+        let values = metrics.lookup_per_cpu(&key)?.unwrap_or_default();
+        let has_counted = |value: &Vec<u8>| MetricsValue::from_bytes(value).packets > 0;
+        if !values.iter().any(has_counted) {
+            return Ok(false);
+        }
+        let nothing = vec![0; values.len() * size_of::<MetricsValue>()];
+        metrics.update(&key, &nothing, Update::Any)?;
+        Ok(true)
+    }
+
+    fn end(
+        &self,
+        start: Start,
+        output: &TestOutput,
+        dropped: Option<(u8, u8)>,
+        is_node_called: bool,
+    ) -> End {
+        let own = start.whose();
         if let Some((reason, direction)) = dropped {
             let drop = drop_of(output, reason, direction);
-            return End::Dropped(self.dropped_by(start, &drop, &output.packet), drop);
+            let by = if is_node_called {
+                Holder::Node
+            } else {
+                self.dropped_by(start, &drop, &output.packet)
+            };
+            return End::Dropped(by, drop);
         }
         match (output.verdict, Mark::of(output.context.mark), start) {
-            (PASS, _, Start::FromPod(_)) => End::Stack,
-            (PASS, _, Start::ToPod { .. }) => End::Pod(own),
-            (REDIRECT, Mark::Passed(id), Start::FromPod(_)) if id == own.get() => End::Answered,
+            (PASS, _, Start::FromPod(_) | Start::FromOutside(_)) => End::Stack,
+            (PASS, _, Start::ToOutside(_)) => End::Sent,
+            (PASS, _, Start::ToPod { id, .. }) => End::Pod(id),
+            (REDIRECT, Mark::Passed(id), Start::FromPod(own)) if id == own.get() => End::Answered,
             (REDIRECT, mark, _) => match (self.receiver(&output.packet), mark) {
                 (Some(id), Mark::Identity(_)) => End::Device(id),
                 (Some(id), _) => End::Pod(id),
@@ -180,11 +272,13 @@ impl Twins {
         }
     }
 
-    /// On its way into another pod, a packet of a pod is in the hands of that one's programs.
-    fn dropped_by(&self, start: Start, drop: &Drop, frame: &[u8]) -> EndpointId {
-        let own = start.endpoint();
+    /// On its way into another pod, a packet is in the hands of that one's programs.
+    fn dropped_by(&self, start: Start, drop: &Drop, frame: &[u8]) -> Holder {
+        let own = start.whose();
         match (start, drop.direction) {
-            (Start::FromPod(_), Some(Direction::Ingress)) => self.receiver(frame).unwrap_or(own),
+            (Start::FromPod(_), Some(Direction::Ingress)) => {
+                self.receiver(frame).map_or(own, Holder::Endpoint)
+            }
             _ => own,
         }
     }

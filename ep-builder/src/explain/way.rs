@@ -4,7 +4,9 @@ use super::error::ExplainError;
 use super::packet::Packet;
 use super::run::{Drop, End, Run, Start};
 use super::twins::Twins;
+use crate::device::DeviceId;
 use crate::endpoint::{EndpointId, MacAddr};
+use crate::policy::Holder;
 
 /// A device that the node does not route to pods by: what comes by it is from outside.
 const OUTSIDE: u32 = 1;
@@ -16,9 +18,16 @@ pub enum Sender {
     Pod(EndpointId),
     /// The node itself.
     Host,
-    /// Somebody whose packets come to the node from outside.
+    /// Somebody whose packets come to a pod of the node from outside.
     Outside,
+    /// Somebody whose packets come to the node itself, by this device.
+    ToNode(u32),
+    /// The node itself, to somebody outside by this device.
+    FromNode(u32),
 }
+
+/// Whoever is on a link with the node: nobody, by the rules for addresses of one's own making.
+const NEIGHBOR: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
 
 /// What becomes of a packet on this node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,10 +36,12 @@ pub enum Verdict {
     Delivered(EndpointId),
     /// The host's stack gets it, and no program of ours sees it again.
     Stack,
+    /// It leaves the node.
+    Sent,
     /// The datapath answers it itself.
     Answered,
-    /// It is dropped, by the programs of this endpoint.
-    Dropped(EndpointId, Drop),
+    /// It is dropped, by the programs of this endpoint or by the node's.
+    Dropped(Holder, Drop),
 }
 
 /// The way of a packet.
@@ -52,6 +63,8 @@ impl Twins {
         let receiver = receiver.filter(|id| self.has(*id));
         let start = match (sender, receiver) {
             (Sender::Pod(id), _) => Start::FromPod(id),
+            (Sender::ToNode(ifindex), _) => Start::FromOutside(ifindex),
+            (Sender::FromNode(ifindex), _) => Start::ToOutside(ifindex),
             (Sender::Host, Some(id)) => to_pod(id, 0, 0),
             (Sender::Outside, Some(id)) => to_pod(id, 0, OUTSIDE),
             (Sender::Host | Sender::Outside, None) => {
@@ -74,10 +87,23 @@ impl Twins {
     }
 
     fn macs(&self, start: Start) -> Result<(MacAddr, MacAddr), ExplainError> {
-        let twin = self.twin(start.endpoint())?;
         Ok(match start {
-            Start::FromPod(_) => (twin.mac, twin.host_mac),
-            Start::ToPod { .. } => (twin.host_mac, twin.mac),
+            Start::FromPod(id) => {
+                let twin = self.twin(id)?;
+                (twin.mac, twin.host_mac)
+            }
+            Start::ToPod { id, .. } => {
+                let twin = self.twin(id)?;
+                (twin.host_mac, twin.mac)
+            }
+            Start::FromOutside(ifindex) => {
+                let node = self.device(DeviceId::Native(ifindex))?.mac;
+                (NEIGHBOR, node)
+            }
+            Start::ToOutside(ifindex) => {
+                let node = self.device(DeviceId::Native(ifindex))?.mac;
+                (node, NEIGHBOR)
+            }
         })
     }
 
@@ -91,14 +117,14 @@ impl Twins {
             return Ok(None);
         };
         let id = match (run.start, run.end) {
-            (Start::FromPod(_), End::Device(id)) => id,
-            (Start::FromPod(_), End::Stack) => match receiver {
-                Some(id) => id,
-                None => return Ok(None),
-            },
-            _ => return Ok(None),
+            (Start::FromPod(_), End::Device(id)) => Some(id),
+            (Start::FromPod(_), End::Stack) => receiver,
+            _ => None,
         };
-        let came_by = self.twin(run.start.endpoint())?.ifindex;
+        let (Some(id), Start::FromPod(sender)) = (id, run.start) else {
+            return Ok(None);
+        };
+        let came_by = self.twin(sender)?.ifindex;
         Ok(Some(to_pod(id, run.mark, came_by)))
     }
 }
@@ -113,8 +139,9 @@ fn verdict(runs: &[Run]) -> Verdict {
     };
     match run.end {
         End::Stack => Verdict::Stack,
+        End::Sent => Verdict::Sent,
         End::Pod(id) | End::Device(id) => Verdict::Delivered(id),
         End::Answered => Verdict::Answered,
-        End::Dropped(id, drop) => Verdict::Dropped(id, drop),
+        End::Dropped(by, drop) => Verdict::Dropped(by, drop),
     }
 }

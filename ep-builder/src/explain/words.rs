@@ -2,7 +2,9 @@
 //! define them.
 
 use super::recorder::{Asked, WORDS};
+use crate::endpoint::EndpointId;
 use crate::maps::Direction;
+use crate::policy::Holder;
 
 const QUESTION_IDENTITY: usize = 0;
 const QUESTION_REVISION: usize = 1;
@@ -15,7 +17,7 @@ const DIRECTION_MASK: u32 = 0x7f;
 /// A question as a policy program reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Question {
-    pub(super) endpoint: u16,
+    pub(super) whose: Holder,
     pub(super) identity: u32,
     /// 0 for none.
     pub(super) network: u32,
@@ -37,7 +39,7 @@ impl Question {
         .map(|number| u8::try_from(number).unwrap_or(0));
         let port = u16::try_from(about & 0xffff).unwrap_or(0);
         Some(Self {
-            endpoint: asked.endpoint,
+            whose: EndpointId::new(asked.number).map_or(Holder::Node, Holder::Endpoint),
             identity,
             network: asked.words[QUESTION_NETWORK],
             revision,
@@ -119,12 +121,13 @@ mod tests {
     fn a_question_is_read_as_it_was_put() {
         let about = u32::from(80_u16.to_be()) | 6 << 16 | 0x81 << 24;
         let words = [12_022, 7, about, 0, 1 << 24];
-        let endpoint = 2_665;
-        let question = Question::of(&Asked { endpoint, words });
+        let (number, pod) = (2_665, EndpointId::new(2_665).unwrap());
+        let question = |number| Question::of(&Asked { number, words });
+        assert_eq!(question(0).unwrap().whose, Holder::Node);
         assert_eq!(
-            question,
+            question(number),
             Some(Question {
-                endpoint,
+                whose: Holder::Endpoint(pod),
                 identity: 12_022,
                 network: 1 << 24,
                 revision: 7,
@@ -135,7 +138,7 @@ mod tests {
         );
         assert_eq!(
             Question::of(&Asked {
-                endpoint,
+                number,
                 words: [0; WORDS]
             }),
             None

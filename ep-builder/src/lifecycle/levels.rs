@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::agree::agrees;
 use super::repair::repin;
 use super::resize::{self, Left};
-use super::{Endpoints, Fault, InForce, LifecycleError, first_fault, introduce, with_device_facts};
+use super::{
+    Endpoints, Fault, InForce, LifecycleError, first_fault, introduce, rates, with_device_facts,
+};
 use crate::bpf::Update;
 use crate::builder::Built;
 use crate::elf::Content;
@@ -30,7 +32,8 @@ use crate::timeline::Timeline;
 pub enum Level {
     /// Nothing: all is as it should be.
     Nothing,
-    /// Its entries in the maps: addresses, identity, policy. No program is touched.
+    /// What stands beside its programs: its entries in the maps (addresses, identity, policy), and the limit of what it
+    /// gets. No program is touched.
     Policy,
     /// The programs of the generation in force are loaded and attached again, as they lie on disk.
     Programs,
@@ -193,6 +196,9 @@ impl Endpoints<'_> {
         if let Some(drift) = self.drift(&endpoint)? {
             need.raise(Level::Policy, drift);
         }
+        if let Some(drift) = rates::drift(&endpoint)? {
+            need.raise(Level::Policy, drift);
+        }
         timeline.mark("look");
         Ok(Assessed {
             need,
@@ -211,7 +217,9 @@ impl Endpoints<'_> {
         }
     }
 
+    /// What stands beside the programs: rules of its policy, and the limit of what it gets.
     fn restore(&self, endpoint: &Endpoint, timeline: &mut Timeline) -> Result<(), LifecycleError> {
+        rates::restore(endpoint)?;
         if self.drift(endpoint)?.is_some() {
             self.enforcement().restore(endpoint)?;
             timeline.mark("rules");

@@ -14,6 +14,7 @@ mod introduce;
 mod labels;
 mod levels;
 mod namespaces;
+mod rates;
 mod relabel;
 mod removal;
 mod repair;

@@ -8,6 +8,7 @@ mod data;
 mod ext;
 mod functions;
 mod link;
+mod prepend;
 mod relocations;
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,7 @@ use std::time::Duration;
 use ep_builder::builder::Origin;
 use ep_builder::cache::{CacheError, Recipe, TemplateCache, Why};
 use ep_builder::compile::{CompileError, Compiled};
+use ep_builder::error::chain;
 use ep_builder::header::Headers;
 use ep_builder::key::TemplateKey;
 use ep_builder::lock::{FileLock, LockError};
@@ -330,16 +331,17 @@ fn the_collector_takes_what_nobody_needs_and_only_that() {
     let aside = cache.root().join(format!("{}.bad-1", key(9)));
     fs::create_dir(&aside).unwrap();
     put(cache.root().join("somebody-elses"), "");
-    let busy = FileLock::acquire(
-        &cache.root().join(format!("{}.lock", key(3))),
-        Duration::ZERO,
-    )
-    .unwrap();
+    let lock = |seed| cache.root().join(format!("{}.lock", key(seed)));
+    let busy = FileLock::acquire(&lock(3), Duration::ZERO).unwrap();
 
     let in_use: HashSet<_> = [sound.key, key(1)].into();
     let paths = |keep, dry| -> Vec<_> {
         let collected = cache.collect(&in_use, keep, dry).unwrap();
-        collected.into_iter().map(|c| (c.path, c.why)).collect()
+        collected
+            .removed
+            .into_iter()
+            .map(|c| (c.path, c.why))
+            .collect()
     };
     let day = Duration::from_hours(24);
     assert_eq!(
@@ -367,4 +369,32 @@ fn the_collector_takes_what_nobody_needs_and_only_that() {
     left.sort();
     assert_eq!(cache.keys().unwrap(), left);
     assert!(cache.root().join("somebody-elses").exists());
+}
+
+/// A lock with a second name is somebody's trick: its template stays, and the rest goes all the same.
+#[test]
+fn one_odd_lock_does_not_keep_the_rest() {
+    need!(Need::Tool("clang"));
+    let sound = Sound::new();
+    let (cache, headers) = (sound.cache(), headers());
+    for seed in 1..=3 {
+        cache
+            .get_or_build(&recipe(key(seed), &headers), |_| Ok(sound.compiled()))
+            .unwrap();
+    }
+    let lock = |seed| cache.root().join(format!("{}.lock", key(seed)));
+    put(lock(2), "");
+    fs::hard_link(lock(2), cache.root().join("another-name")).unwrap();
+    for dry in [true, false] {
+        let in_use = [sound.key].into();
+        let found = cache.collect(&in_use, Duration::ZERO, dry).unwrap();
+        let removed: Vec<_> = found.removed.into_iter().map(|it| it.path).collect();
+        assert_eq!(removed, [1, 3].map(|seed| cache.folder(key(seed))));
+        let told: Vec<_> = found.left.iter().map(|it| chain(it)).collect();
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].contains(&lock(2).display().to_string()), "{told:?}");
+    }
+    let mut left = vec![sound.key, key(2)];
+    left.sort();
+    assert_eq!(cache.keys().unwrap(), left);
 }

@@ -16,6 +16,10 @@ fn what_is_installed_is_there_once_and_goes_without_a_trace() {
     assert_same(&image.listing(), &before, "a dry run changes nothing");
 
     let said = image.install();
+    assert_eq!(
+        said.stdout, planned,
+        "a dry run says what is done, with the folder of the record"
+    );
     let rows: Vec<_> = said.stdout.lines().collect();
     assert!(
         rows.last().unwrap().contains("10-weir.conflist"),

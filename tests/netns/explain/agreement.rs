@@ -12,6 +12,7 @@ use ep_builder::explain::{
     Verdict,
 };
 use ep_builder::maps::{Decision, Direction, MapName, Ports, Rule, Traffic};
+use ep_builder::policy::Holder;
 use weir_tests::pods::{GATEWAYS, Lab, MAPS, Pod};
 
 use super::{decision, enforce, silence, twins};
@@ -25,27 +26,27 @@ const PACKETS: u32 = 600;
 /// How many of them under one policy.
 const UNDER_ONE: u32 = 60;
 /// The ports that rules and packets are about: next to one another, and around a power of two.
-const PORTS: [u16; 6] = [79, 80, 81, 8_079, 8_080, 8_191];
+pub(super) const PORTS: [u16; 6] = [79, 80, 81, 8_079, 8_080, 8_191];
 const PROTOCOLS: [u8; 5] = [1, 6, 17, 58, 132];
-const NETWORK: u32 = 1 << 24;
+pub(super) const NETWORK: u32 = 1 << 24;
 
 /// Numbers that look random and are the same in each run (xorshift).
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
-    fn below(&mut self, limit: usize) -> usize {
+    pub(super) fn below(&mut self, limit: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         usize::try_from(self.0 % u64::try_from(limit).unwrap()).unwrap()
     }
 
-    fn one<T: Copy>(&mut self, of: &[T]) -> T {
+    pub(super) fn one<T: Copy>(&mut self, of: &[T]) -> T {
         of[self.below(of.len())]
     }
 }
 
-fn traffic(dice: &mut Dice) -> Traffic {
+pub(super) fn traffic(dice: &mut Dice) -> Traffic {
     let protocol = dice.one(&PROTOCOLS);
     match dice.below(4) {
         0 => Traffic::Any,
@@ -88,11 +89,13 @@ fn change(lab: &Lab, pods: &[&Pod], twins: &Twins, revision: u32, dice: &mut Dic
         .unwrap();
     for pod in pods {
         enforce(lab, pod, revision, &policy(dice, pods));
-        twins.copy_policy(pod.endpoint.id, &maps).unwrap();
+        twins
+            .copy_policy(Holder::Endpoint(pod.endpoint.id), &maps)
+            .unwrap();
     }
 }
 
-fn content(dice: &mut Dice, number: u16) -> Content {
+pub(super) fn content(dice: &mut Dice, number: u16) -> Content {
     let (sport, dport) = (10_000 + number % 50_000, dice.one(&PORTS));
     match dice.below(6) {
         0 | 1 => Content::Tcp {
@@ -145,7 +148,12 @@ fn packet(dice: &mut Dice, pods: &[&Pod], number: u16) -> (Start, Packet) {
 }
 
 /// What the attached program does: its verdict, the mark, the packet, and the reasons that were counted.
-fn live(lab: &Lab, pod: &Pod, start: Start, frame: &[u8]) -> (u32, u32, Vec<u8>, BTreeSet<u8>) {
+pub(super) fn live(
+    lab: &Lab,
+    pod: &Pod,
+    start: Start,
+    frame: &[u8],
+) -> (u32, u32, Vec<u8>, BTreeSet<u8>) {
     let mut rtnl = Rtnl::open().unwrap();
     let device = rtnl.device(&pod.endpoint.host_ifname).unwrap();
     let program = filter_program(&mut rtnl, &device, start.hook()).unwrap();
@@ -156,6 +164,7 @@ fn live(lab: &Lab, pod: &Pod, start: Start, frame: &[u8]) -> (u32, u32, Vec<u8>,
         ingress_ifindex: match start {
             Start::FromPod(_) => device.index,
             Start::ToPod { came_by, .. } => came_by,
+            _ => unreachable!("no packet of these tests begins at the node"),
         },
         ..SkContext::default()
     };
@@ -241,7 +250,9 @@ fn agree((lines, options): Shape, packets: u32) -> BTreeSet<(u32, Option<u8>)> {
         }
         let short = u16::try_from(number % 50_000).unwrap();
         let (start, packet) = packet(&mut dice, &pods, short);
-        let pod = pods.iter().find(|pod| pod.endpoint.id == start.endpoint());
+        let pod = pods
+            .iter()
+            .find(|pod| Some(pod.endpoint.id) == start.endpoint());
         let frame = frame(start, pod.unwrap(), &packet);
         twins.forget().unwrap();
         let run = twins.run(start, &frame).unwrap();
@@ -257,9 +268,9 @@ fn agree((lines, options): Shape, packets: u32) -> BTreeSet<(u32, Option<u8>)> {
 }
 
 /// The verdict of a program whose run ends so, and the reason.
-fn end(run: &Run) -> (u32, Option<u8>) {
+pub(super) fn end(run: &Run) -> (u32, Option<u8>) {
     match run.end {
-        End::Stack => (0, None),
+        End::Stack | End::Sent => (0, None),
         End::Pod(_) if run.start.hook() == Hook::ToContainer => (0, None),
         End::Pod(_) | End::Device(_) | End::Answered => (7, None),
         End::Dropped(_, drop) if drop.is_answered => (7, Some(drop.reason)),
@@ -296,7 +307,7 @@ fn they_fare_alike_in_every_shape() {
 }
 
 /// The strongest of what was found decides: the datapath counted there and nowhere else.
-fn judged_as_counted(judgements: &[Judgement], packet: &Packet) {
+pub(super) fn judged_as_counted(judgements: &[Judgement], packet: &Packet) {
     for judgement in judgements {
         let found = judgement.look_ups.iter().filter_map(|it| it.found);
         let strength = |it: &Found| (it.decision.deny, it.rule.traffic.match_bits());
@@ -309,7 +320,7 @@ fn judged_as_counted(judgements: &[Judgement], packet: &Packet) {
 }
 
 /// What lies in a socket.
-fn received(socket: &UdpSocket) -> Vec<u32> {
+pub(super) fn received(socket: &UdpSocket) -> Vec<u32> {
     let mut bytes = [0; 4];
     let next = || {
         socket

@@ -3,6 +3,7 @@
 use ep_builder::attach::Hook;
 use ep_builder::explain::{Drop, End, Packet, Sender, Start, Twins, Verdict};
 use ep_builder::maps::{Direction, MapName, Ports, Rule, Traffic};
+use ep_builder::policy::Holder;
 use weir_tests::pods::{Lab, Pod};
 
 use super::{decision, enforce, tcp, twins};
@@ -50,9 +51,9 @@ fn dropped(twins: &Twins, sender: Sender, packet: &Packet) -> (u16, Drop) {
     twins.forget().unwrap();
     let way = twins.send(sender, packet).unwrap();
     match way.verdict {
-        Verdict::Dropped(id, drop) => {
+        Verdict::Dropped(by, drop) => {
             assert!(drop.file > 0 && drop.line > 0, "{way:?}");
-            (id.get(), drop)
+            (by.number(), drop)
         }
         other => panic!("{other:?}: {way:?}"),
     }
@@ -130,10 +131,14 @@ fn what_routing_and_missing_programs_drop_is_told() {
         assert_eq!(drop.peer_id, 32);
         let (id, drop) = dropped(&twins, sender, &tcp(peer, own, ALLOWED));
         assert_eq!((id, drop.reason), (31, 132), "somebody else's address");
-        twins.withhold(b.endpoint.id, MapName::CallPolicy).unwrap();
+        twins
+            .withhold(Holder::Endpoint(b.endpoint.id), MapName::CallPolicy)
+            .unwrap();
         let (id, drop) = dropped(&twins, sender, &packet);
         assert_eq!((id, drop.reason, drop.peer_id), (31, 203, 32));
-        twins.withhold(a.endpoint.id, MapName::Verdict).unwrap();
+        twins
+            .withhold(Holder::Endpoint(a.endpoint.id), MapName::Verdict)
+            .unwrap();
         let (id, drop) = dropped(&twins, sender, &packet);
         assert_eq!((id, drop.reason, drop.detail), (31, 140, 0xff));
     }
@@ -216,7 +221,11 @@ fn what_is_wrong_with_a_frame_is_told() {
         let End::Dropped(by, drop) = run.end else {
             panic!("{reason} {hook}: {run:?}");
         };
-        assert_eq!((by, drop.reason), (id, *reason), "{hook} {run:?}");
+        assert_eq!(
+            (by, drop.reason),
+            (Holder::Endpoint(id), *reason),
+            "{hook} {run:?}"
+        );
         assert!(drop.file > 0 && drop.line > 0, "{run:?}");
     }
 }

@@ -3,6 +3,7 @@
 mod agreement;
 mod command;
 mod drops;
+mod node;
 mod traces;
 mod unprovoked;
 
@@ -12,6 +13,7 @@ use ep_builder::endpoint::EndpointId;
 use ep_builder::explain::{Addresses, Content, Packet, SYN, Surroundings, Twins};
 use ep_builder::maps::{Counters, Decision, Rule};
 use ep_builder::patch::EndpointObject;
+use ep_builder::policy::Holder;
 use ep_builder::shape::MapPrefix;
 use ep_builder::state::Store;
 use weir_tests::pods::{Lab, Pod, run};
@@ -31,7 +33,9 @@ fn twins(lab: &Lab, pods: &[&Pod]) -> Twins {
         twins.load(&object(id), &endpoint(id)).unwrap();
     }
     for pod in pods {
-        twins.copy_policy(pod.endpoint.id, &maps).unwrap();
+        twins
+            .copy_policy(Holder::Endpoint(pod.endpoint.id), &maps)
+            .unwrap();
     }
     twins
 }

@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 use ep_builder::bpf::{Map, Program};
 use ep_builder::explain::{ExplainError, Sender};
 use ep_builder::maps::{Maps, Prefix};
+use ep_builder::policy::Holder;
 use weir_tests::pods::{Lab, Pod};
 
 use super::{silence, tcp, twins};
 use crate::lifecycle::needs;
 
 /// How long the kernel may take to free what nobody has any more.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Everything of the node that packets change, and that loading does.
 fn state(lab: &Lab, pods: &[&Pod]) -> String {
@@ -93,6 +94,8 @@ fn what_is_shared_with_the_node_is_never_written() {
     ] {
         assert!(matches!(refused, Err(ExplainError::Shared)), "{refused:?}");
     }
-    twins.set_policy(a.endpoint.id, 9, &[]).unwrap();
+    twins
+        .set_policy(Holder::Endpoint(a.endpoint.id), 9, &[])
+        .unwrap();
     assert_eq!(state(&lab, &[&a]), before);
 }

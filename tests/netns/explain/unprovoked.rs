@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use ep_builder::explain::{End, Start};
+use ep_builder::policy::Holder;
 use nix::mount::{MsFlags, mount};
 use weir_tests::node::repository;
 use weir_tests::pods::{Lab, Pod};
@@ -102,7 +103,11 @@ fn what_the_kernel_refuses_is_told() {
                 panic!("{}: {run:?}", fault.reason);
             };
             let told = (*by, drop.reason, drop.detail);
-            assert_eq!(told, (id, fault.reason, fault.detail), "{run:?}");
+            assert_eq!(
+                told,
+                (Holder::Endpoint(id), fault.reason, fault.detail),
+                "{run:?}"
+            );
             assert!(drop.file > 0 && drop.line > 0, "{run:?}");
         };
         std::thread::scope(|scope| scope.spawn(check).join().unwrap());

@@ -7,11 +7,13 @@ use ep_builder::error::chain;
 use ep_builder::identity::KEEP_UNUSED;
 use ep_builder::lifecycle::Removal;
 use ep_builder::load::collect_tails;
+use ep_builder::policy::Enforcement;
 use serde::Serialize;
 
 use crate::failure::Failure;
 use crate::identity::identities;
 use crate::node::Node;
+use crate::policy;
 use crate::screen::{Columns, Screen, talk};
 use crate::template;
 
@@ -39,6 +41,10 @@ pub(crate) fn run(node: &Node, dry_run: bool, screen: &Screen) -> Result<(), Fai
 
 /// Removes all that nobody uses, or says what it would remove.
 pub(crate) fn collect(node: &Node, dry_run: bool) -> Result<Vec<Removed>, Failure> {
+    if !dry_run {
+        let store = node.store()?;
+        policy::settle(&Enforcement::new(&node.settings, &store));
+    }
     let mut removed = endpoints(node, dry_run)?;
     removed.extend(orphans(node, dry_run)?);
     removed.extend(unused_identities(node, dry_run)?);

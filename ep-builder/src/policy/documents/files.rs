@@ -56,7 +56,7 @@ pub(super) struct Loaded {
 pub(super) fn read(paths: &[PathBuf]) -> Result<Loaded, DocumentError> {
     let mut loaded = Loaded::default();
     for path in paths {
-        if path.is_dir() {
+        if is_folder(path)? {
             for inner in in_folder(path)? {
                 loaded.add(inner)?;
             }
@@ -65,6 +65,15 @@ pub(super) fn read(paths: &[PathBuf]) -> Result<Loaded, DocumentError> {
         }
     }
     Ok(loaded)
+}
+
+/// Nothing there is told by whoever reads it.
+fn is_folder(path: &Path) -> Result<bool, DocumentError> {
+    match fs::metadata(path) {
+        Ok(there) => Ok(there.is_dir()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(DocumentError::File(FileError::of("look at", path)(error))),
+    }
 }
 
 impl Loaded {

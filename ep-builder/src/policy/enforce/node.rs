@@ -42,7 +42,7 @@ impl Enforcement<'_> {
     }
 
     /// What a policy of the node follows from. Nobody asks where no document speaks for nodes.
-    pub(super) fn node_basis(&self, set: &PolicySet) -> Result<NodeBasis, EnforceError> {
+    pub fn node_basis(&self, set: &PolicySet) -> Result<NodeBasis, EnforceError> {
         if !set.speaks_for_nodes() {
             return Ok(NodeBasis::default());
         }

@@ -8,6 +8,20 @@ use crate::maps::{BY_HAND, MapsError, OpenPort, PolicyMap};
 use crate::policy::Exclusive;
 
 impl Enforcement<'_> {
+    /// Ends what a killed process began, if one did; says whether. Who is changing the policy now ends it himself.
+    pub fn settle_if_left(&self) -> Result<bool, EnforceError> {
+        if !self.policies.is_unsettled() {
+            return Ok(false);
+        }
+        let exclusive = match self.policies.exclude() {
+            Err(error) if error.is_busy() => return Ok(false),
+            exclusive => exclusive?,
+        };
+        let is_left = self.policies.is_unsettled();
+        self.settle(&exclusive, self.policies.current()?)?;
+        Ok(is_left)
+    }
+
     /// Ends what a killed process began: what it had put in force is in force everywhere, and what it had not
     /// is gone.
     pub(super) fn settle(

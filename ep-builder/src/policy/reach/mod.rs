@@ -12,7 +12,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::oracle::{ANYBODY, Answer, decisive, finest};
 use super::{Compiled, HOST, PolicyEntry};
-use crate::maps::{Direction, OpenPort};
+use crate::maps::{Decision, Direction, OpenPort, Traffic};
 pub use parts::Part;
 use parts::parts;
 
@@ -98,6 +98,8 @@ impl Passage {
 #[derive(Debug)]
 pub struct Reach<'a> {
     entries: HashMap<Key, Vec<&'a PolicyEntry>>,
+    /// The entries of a key by their content: the same number for the same.
+    alike: HashMap<Key, u32>,
     /// Ports of the node, and of whom the node asks; none where no document speaks for it.
     open: BTreeSet<OpenPort>,
     is_node_judged: bool,
@@ -105,6 +107,16 @@ pub struct Reach<'a> {
 
 /// Whose entries about whom.
 type Key = (u32, Direction, u32);
+
+/// What the answer about two ends follows from: pairs of one class fare alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Class([Option<SideClass>; 2]);
+
+/// The same of one end: the numbers of its entries about the other one, and whether it is the node, with its open ports.
+type SideClass = ([u32; 3], bool);
+
+/// The number of no entries.
+const NOTHING: u32 = 0;
 
 /// One end's policy, as far as it is about the other end.
 struct Side<'a> {
@@ -127,6 +139,7 @@ impl<'a> Reach<'a> {
             }
         }
         Self {
+            alike: alike(&entries),
             entries,
             open: open.clone(),
             is_node_judged: compiled.subjects.contains_key(&HOST),
@@ -155,17 +168,41 @@ impl<'a> Reach<'a> {
         passages
     }
 
-    /// The policy of `own` about `other`; none where nobody asks it. What the node sends to its pods is judged by them
-    /// alone, and what it sends to itself by nobody.
-    fn side(&self, own: Party, other: Party, direction: Direction) -> Option<Side<'_>> {
-        let is_asked = match own.identity {
+    /// What [`Self::between`] follows from. It is found sooner than the answer.
+    pub fn class(&self, from: Party, to: Party) -> Class {
+        let side = |own: Party, other: Party, direction| {
+            let of = |peer: u32| {
+                let key = (own.identity, direction, peer);
+                self.alike.get(&key).copied().unwrap_or(NOTHING)
+            };
+            self.is_asked(own, other, direction).then(|| {
+                let network = other.network.map_or(NOTHING, of);
+                let entries = [of(other.identity), network, of(ANYBODY)];
+                (entries, own.identity == HOST)
+            })
+        };
+        Class([
+            side(from, to, Direction::Egress),
+            side(to, from, Direction::Ingress),
+        ])
+    }
+
+    /// Whether somebody's policy has a say. What the node sends to its pods is judged by them alone, and what it sends to
+    /// itself by nobody.
+    fn is_asked(&self, own: Party, other: Party, direction: Direction) -> bool {
+        match own.identity {
             WORLD => false,
             HOST => {
                 let stays = direction == Direction::Egress && other.identity != WORLD;
                 self.is_node_judged && !stays && other.identity != HOST
             }
             _ => true,
-        };
+        }
+    }
+
+    /// The policy of `own` about `other`; none where nobody asks it.
+    fn side(&self, own: Party, other: Party, direction: Direction) -> Option<Side<'_>> {
+        let is_asked = self.is_asked(own, other, direction);
         let of = |peer: u32| {
             let found = self.entries.get(&(own.identity, direction, peer));
             found.map_or(&[][..], Vec::as_slice)
@@ -185,6 +222,20 @@ impl<'a> Reach<'a> {
             },
         })
     }
+}
+
+/// Numbers for entries: two that say the same about the same traffic, each about its own peer, are one.
+fn alike(entries: &HashMap<Key, Vec<&PolicyEntry>>) -> HashMap<Key, u32> {
+    let mut numbers: HashMap<Vec<(Traffic, bool, u32)>, u32> = HashMap::new();
+    let number = |(key, entries): (&Key, &Vec<&PolicyEntry>)| {
+        let content = entries.iter().map(|entry| {
+            let Decision { deny, rule } = entry.decision;
+            (entry.rule.traffic, deny, rule)
+        });
+        let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX - 1) + 1;
+        (*key, *numbers.entry(content.collect()).or_insert(next))
+    };
+    entries.iter().map(number).collect()
 }
 
 impl Passage {

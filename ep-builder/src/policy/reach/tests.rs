@@ -1,6 +1,6 @@
 //! Held against the oracle, and small cases told by hand.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use proptest::prelude::*;
@@ -83,6 +83,7 @@ fn check_end(case: &Case, packet: &Packet, judged: Judged, origins: &[Origin]) {
 fn check(case: &Case) {
     let compiled = case.compiled().unwrap();
     let reach = Reach::new(&compiled, &BTreeSet::new());
+    let mut by_class = HashMap::new();
     for packet in &case.packets {
         let Some([leaving, arriving]) = ends(case, packet) else {
             continue;
@@ -93,7 +94,14 @@ fn check(case: &Case) {
         };
         let from = party(leaving.subject, arriving.address);
         let to = party(arriving.subject, leaving.address);
-        let found = passage(&reach.between(from, to), packet.protocol, packet.port);
+        let all = reach.between(from, to);
+        let alike = by_class.entry(reach.class(from, to));
+        assert_eq!(
+            alike.or_insert_with(|| all.clone()),
+            &all,
+            "{from:?} {to:?}"
+        );
+        let found = passage(&all, packet.protocol, packet.port);
         for (end, judged) in [(&leaving, found.leaving), (&arriving, found.arriving)] {
             if is_asked(&compiled, end) {
                 check_end(case, end, judged, &compiled.origins);

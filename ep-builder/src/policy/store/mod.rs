@@ -47,7 +47,7 @@ use crate::lock::FileLock;
 use crate::maps::Prefix;
 use crate::state::StateLayout;
 use crate::step::Steps;
-use crate::whole_file::{self, FileError};
+use crate::whole_file::{self, FileError, is_absent};
 use layout::Layout;
 use record::Unreadable;
 
@@ -117,9 +117,9 @@ impl PolicyStore {
     }
 
     /// Whether somebody began to put a revision in force and did not end: the maps may hold the entries of two,
-    /// and some endpoints stand at the old one.
+    /// and some endpoints stand at the old one. Where that cannot be seen, it is put right once more.
     pub fn is_unsettled(&self) -> bool {
-        self.layout.unsettled().symlink_metadata().is_ok()
+        !is_absent(&self.layout.unsettled())
     }
 
     /// What the policy in force goes back to unless it is confirmed. A record nobody can read leads nowhere, and one that

@@ -5,8 +5,8 @@ use super::stage::Stage;
 use crate::endpoint::EndpointId;
 use crate::explain::{self, Addresses, Content, SYN, Sender, Way};
 use crate::maps::Direction;
-use crate::policy::Origin;
 use crate::policy::oracle::{Answer, Case, End, Packet, Verdict, agrees};
+use crate::policy::{Holder, Origin};
 
 /// `DROP_POLICY` and `DROP_POLICY_DENY` of `bpf-src/lib/drop.h`.
 const NOT_ALLOWED: u8 = 133;
@@ -196,14 +196,16 @@ fn later((sender, packet): &Sent) -> Sent {
 /// What a pod's policy said on a packet's way, and what was done.
 fn seen(way: &Way, id: EndpointId, direction: Direction) -> Seen {
     let judgements = way.runs.iter().flat_map(|run| &run.judgements);
-    let own = judgements.filter(|it| (it.endpoint, it.direction) == (id, direction));
+    let own = judgements.filter(|it| (it.whose, it.direction) == (Holder::Endpoint(id), direction));
     let own: Vec<_> = own.collect();
     let rule = own.iter().find_map(|judgement| judgement.decider());
     let rule = rule.map(|found| found.decision.rule);
     match (way.verdict, rule) {
         (explain::Verdict::Dropped(by, drop), rule) => match (drop.reason, rule) {
-            (NOT_ALLOWED, None) if by == id => Seen::Answer(Answer::NotAllowed),
-            (DENIED, Some(rule)) if by == id => Seen::Answer(Answer::Denied(rule)),
+            (NOT_ALLOWED, None) if by == Holder::Endpoint(id) => Seen::Answer(Answer::NotAllowed),
+            (DENIED, Some(rule)) if by == Holder::Endpoint(id) => {
+                Seen::Answer(Answer::Denied(rule))
+            }
             (reason, _) => Seen::Dropped(reason),
         },
         (_, Some(rule)) => Seen::Answer(Answer::Allowed(rule)),

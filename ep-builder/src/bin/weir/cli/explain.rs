@@ -13,7 +13,7 @@ pub(crate) struct Explain {
     /// address; `host` for this node; `world`, or an address, for somebody outside
     #[arg(long, value_name = "POD|IP|host|world")]
     pub(crate) from: String,
-    /// Who is to get it: a pod or an address. Without a port the packet is an echo request; the protocol of a port is
+    /// Who is to get it: a pod, or an address, of the node too. Without a port the packet is an echo request; the protocol of a port is
     /// tcp (the default), udp or sctp. An IPv6 address with a port stands in brackets
     #[arg(long, value_name = "POD|IP[:PORT[/PROTOCOL]]")]
     pub(crate) to: Destination,
@@ -38,7 +38,8 @@ pub(crate) struct Explain {
     /// With this hop limit
     #[arg(long, value_name = "HOPS", default_value_t = 64)]
     pub(crate) ttl: u8,
-    /// The next packet of a connection that is tracked now, in place of the first one of a new connection
+    /// The next packet of a connection that is tracked now, in place of the first one of a new connection. With
+    /// --source-port also that of a session of the node that stood before it had a policy
     #[arg(long)]
     pub(crate) established: bool,
 }

@@ -40,6 +40,6 @@ fn lost(rtnl: &mut Rtnl, endpoint: &Endpoint, limit: Limit) -> Option<Finding> {
             "endpoint {}: {} has the queue {kind}, and the pod is to get no more than {limit}",
             endpoint.id, endpoint.host_ifname
         ),
-        "let the runtime replace the pod: its ADD limits the new one",
+        format!("`weir endpoint regenerate {}` puts it back", endpoint.id),
     ))
 }

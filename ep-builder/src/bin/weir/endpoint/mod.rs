@@ -49,10 +49,13 @@ pub(crate) fn run(command: &Endpoint, node: &Node, screen: &Screen) -> Result<Ex
     Ok(ExitCode::SUCCESS)
 }
 
-/// After an upgrade the policy in force may be kept as an older weir kept it. Where that cannot be mended, whoever needs
-/// it says so.
+/// Before an endpoint is changed: what a killed process left of a change of policy is ended, and the policy in force, which
+/// after an upgrade may be kept as an older weir kept it, is kept as today. Where that cannot be mended, whoever needs it
+/// says so.
 fn see_to_policy(endpoints: &Endpoints<'_>) {
-    match endpoints.enforcement().see_to_basis() {
+    let enforcement = endpoints.enforcement();
+    crate::policy::settle(&enforcement);
+    match enforcement.see_to_basis() {
         Ok(false) => {}
         Ok(true) => talk("note: the documents in force were read again, for pods with new labels"),
         Err(error) => talk(&format!("note: {}", chain(&error))),

@@ -6,11 +6,12 @@ use ep_builder::endpoint::Endpoint;
 use ep_builder::identity::FIRST;
 use ep_builder::maps::Direction;
 use ep_builder::policy::{
-    CompileOptions, Document, NodeFacts, Origin, PodFacts, PolicySet, PolicyStore, SourceFile,
-    compile, documents::parse,
+    CompileOptions, Document, Holder, NodeFacts, Origin, PodFacts, PolicySet, PolicyStore,
+    SourceFile, compile, documents::parse,
 };
 
 use super::report::{Policy, Rule};
+use super::scene::IDENTITY_OF_NODE;
 
 /// Of the question whether a document isolates a pod, and of nothing else.
 const ONLY_ISOLATION: CompileOptions = CompileOptions {
@@ -23,7 +24,12 @@ const ONLY_ISOLATION: CompileOptions = CompileOptions {
 pub(super) struct Book {
     pub(super) set: PolicySet,
     pub(super) origins: Vec<Origin>,
+    /// The node as it was when these were put in force.
+    pub(super) node: NodeFacts,
 }
+
+/// Those of everybody with a policy whom a packet meets.
+pub(super) type Books = BTreeMap<Holder, Book>;
 
 impl Book {
     /// That of the revision at which an endpoint stands. A policy that was changed by hand keeps the numbers of
@@ -41,6 +47,9 @@ impl Book {
         Self {
             set: documents(store, revision).unwrap_or_default(),
             origins,
+            node: store
+                .basis(revision)
+                .map_or_else(|_| NodeFacts::default(), |it| it.node.facts),
         }
     }
 
@@ -49,12 +58,16 @@ impl Book {
         Some(Rule::new(number, Origin::of_rule(&self.origins, number)?))
     }
 
-    /// The documents that ask for a rule for what reaches a pod, or for what it sends.
-    pub(super) fn isolating(&self, endpoint: &Endpoint, direction: Direction) -> Vec<Policy> {
-        let facts = PodFacts::of(&endpoint.labels);
+    /// The documents that ask for a rule for what reaches a pod, or the node, or for what it sends.
+    pub(super) fn isolating(
+        &self,
+        endpoint: Option<&Endpoint>,
+        direction: Direction,
+    ) -> Vec<Policy> {
+        let facts = endpoint.map(|endpoint| PodFacts::of(&endpoint.labels));
         let documents = self.set.policies.iter();
         documents
-            .filter(|document| self.isolates(document, &facts, direction))
+            .filter(|document| self.isolates(document, facts.as_ref(), direction))
             .map(|document| Policy {
                 kind: document.kind,
                 namespace: document.namespace.clone(),
@@ -65,8 +78,9 @@ impl Book {
             .collect()
     }
 
-    /// The compiler is asked about the one document and the one pod, so that there is one meaning of selectors.
-    fn isolates(&self, document: &Document, facts: &PodFacts, direction: Direction) -> bool {
+    /// The compiler is asked about the one document and the one pod, or the node, so that there is one meaning of
+    /// selectors.
+    fn isolates(&self, document: &Document, pod: Option<&PodFacts>, direction: Direction) -> bool {
         let mut only = document.clone();
         only.ingress.rules.clear();
         only.egress.rules.clear();
@@ -74,11 +88,11 @@ impl Book {
             policies: vec![only],
             namespaces: self.set.namespaces.clone(),
         };
-        let pods = BTreeMap::from([(FIRST, facts.clone())]);
-        let compiled = compile(&set, &pods, &NodeFacts::default(), &ONLY_ISOLATION);
-        let subject = compiled
-            .ok()
-            .and_then(|it| it.subjects.get(&FIRST).cloned());
+        let subject = pod.map_or(IDENTITY_OF_NODE, |_| FIRST);
+        let pods = pod.map(|facts| (FIRST, facts.clone())).into_iter();
+        let compiled = compile(&set, &pods.collect(), &self.node, &ONLY_ISOLATION);
+        let compiled = compiled.ok();
+        let subject = compiled.and_then(|it| it.subjects.get(&subject).cloned());
         subject.is_some_and(|subject| match direction {
             Direction::Ingress => subject.isolates_ingress,
             Direction::Egress => subject.isolates_egress,

@@ -2,21 +2,20 @@
 
 mod answer;
 mod book;
+mod cast;
 mod ends;
+mod excuse;
 mod report;
 mod scene;
 mod text;
 
-use std::collections::BTreeMap;
-
-use ep_builder::endpoint::{Endpoint, EndpointId};
+use ep_builder::endpoint::Endpoint;
 use ep_builder::explain::{Addresses, Content, Packet, SYN, Sender};
-use ep_builder::policy::{Enforcement, Holder};
 use serde_json::Value;
 
-use answer::Answer;
-use book::Book;
-use ends::End;
+use answer::{Answer, Case};
+use book::Books;
+use cast::Cast;
 use report::{Described, Explanation, Now, Party};
 use scene::Scene;
 
@@ -24,7 +23,7 @@ use crate::bpf::names::vocabulary;
 use crate::cli::{Explain, PortProtocol};
 use crate::failure::Failure;
 use crate::node::Node;
-use crate::screen::{Screen, talk};
+use crate::screen::Screen;
 
 /// The identifier of an echo request.
 const ECHO: u16 = 1;
@@ -47,23 +46,14 @@ fn explain(arguments: &Explain, node: &Node) -> Result<Explanation, Failure> {
     let from = ends::sender(&arguments.from, &endpoints)?;
     let to = ends::receiver(&arguments.to.who, &endpoints)?;
     let addresses = ends::addresses((&from, &to), &families(arguments), arguments.source)?;
-    let (sender, own) = match &from {
-        End::Pod(endpoint) => (Sender::Pod(endpoint.id), Some(&**endpoint)),
-        End::Host(_) => (Sender::Host, None),
-        End::Outside(_) => (Sender::Outside, None),
-    };
-    if !matches!(to, End::Pod(_)) && is_node_judged(node)? {
-        talk(
-            "note: a policy judges the node itself, and what it does with such a packet is not told here: `weir policy get node` shows its entries",
-        );
-    }
-    let cast = scene::cast(node, &endpoints, own, addresses.to())?;
-    let scene = Scene::set(node, cast, !arguments.policy.is_empty())?;
     let mut packet = packet(arguments, addresses)?;
+    let is_tried = !arguments.policy.is_empty();
+    let cast = Cast::of(node, &endpoints, (&from, &to), &packet, is_tried)?;
+    let scene = Scene::set(node, &cast, is_tried)?;
     if arguments.established {
         packet = scene.recall(&packet, arguments.source_port)?;
     }
-    let (answer, now) = answers(arguments, &scene, &endpoints, sender, &packet)?;
+    let (answer, now) = answers(arguments, &scene, &endpoints, cast.sender, &packet)?;
     Ok(Explanation {
         now,
         verdict: answer.verdict,
@@ -79,12 +69,6 @@ fn explain(arguments: &Explain, node: &Node) -> Result<Explanation, Failure> {
     })
 }
 
-fn is_node_judged(node: &Node) -> Result<bool, Failure> {
-    let store = node.store()?;
-    let enforcement = Enforcement::new(&node.settings, &store);
-    Ok(enforcement.has_node()? && enforcement.revision_of(Holder::Node)? != 0)
-}
-
 /// What becomes of the packet under the policy in question; under another one than that in force, with what
 /// becomes of it now.
 fn answers(
@@ -95,9 +79,13 @@ fn answers(
     packet: &Packet,
 ) -> Result<(Answer, Option<Now>), Failure> {
     let vocabulary = vocabulary(scene.node());
-    let answer = |books: &BTreeMap<EndpointId, Book>| -> Result<Answer, Failure> {
+    let case = Case {
+        packet,
+        is_established: arguments.established,
+    };
+    let answer = |books: &Books| -> Result<Answer, Failure> {
         let way = scene.twins.send(sender, packet)?;
-        Ok(Answer::new(&way, scene, books, &vocabulary))
+        Answer::new(case, &way, scene, books, &vocabulary)
     };
     let now = answer(&scene.books()?)?;
     if arguments.policy.is_empty() {

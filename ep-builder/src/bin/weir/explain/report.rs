@@ -6,7 +6,7 @@ use ep_builder::endpoint::{Endpoint, EndpointId, Labels, Pod};
 use ep_builder::events::packet::protocol;
 use ep_builder::explain::{About, Content, Found, Judgement, LookUp, Packet};
 use ep_builder::maps::{Direction, Ports, Traffic};
-use ep_builder::policy::{Action, Origin, PolicyKind};
+use ep_builder::policy::{Action, Holder, Origin, PolicyKind};
 use serde::Serialize;
 
 use super::ends::End;
@@ -41,6 +41,8 @@ pub(super) enum Verdict {
     Delivered,
     /// The host's stack gets it.
     Stack,
+    /// It leaves the node.
+    Sent,
     /// The datapath answers it.
     Answered,
     /// It is dropped.
@@ -62,7 +64,8 @@ pub(super) struct Now {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Dropped {
-    pub(super) endpoint: EndpointId,
+    /// 0 is the node.
+    pub(super) endpoint: Holder,
     pub(super) reason: u8,
     pub(super) name: String,
     pub(super) meaning: String,
@@ -98,11 +101,14 @@ pub(super) struct Described {
     pub(super) hop_limit: u8,
 }
 
-/// What the programs of one endpoint do with it.
+/// What the programs of one endpoint, or of the node, do with it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Step {
-    pub(super) endpoint: EndpointId,
+    /// 0 is the node.
+    pub(super) endpoint: Holder,
+    /// The device of the node at which the program stands; null at a pod's.
+    pub(super) device: Option<String>,
     /// The program's section.
     pub(super) program: &'static str,
     /// Whether policy was asked, or a connection was known.
@@ -126,7 +132,21 @@ pub(super) struct Judged {
     pub(super) allowed: bool,
     /// Not allowed, and audit mode lets it pass.
     pub(super) audited: bool,
+    /// Not allowed, and the node lets it pass all the same.
+    pub(super) excuse: Option<Excuse>,
     pub(super) look_ups: Vec<LookedUp>,
+}
+
+/// Why the node lets pass what its policy does not allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Excuse {
+    /// The port is always open.
+    OpenPort,
+    /// A server tells the node which address it has.
+    Dhcp,
+    /// The kernel has a socket for its session.
+    Session,
 }
 
 /// One key, and what was found.
@@ -251,7 +271,8 @@ impl Described {
 }
 
 impl Judged {
-    pub(super) fn new(judgement: &Judgement, has_passed: bool) -> Self {
+    pub(super) fn new(judgement: &Judgement, has_passed: bool, excuse: Option<Excuse>) -> Self {
+        let is_excused = has_passed && !judgement.allows();
         Self {
             direction: judgement.direction,
             identity: judgement.identity,
@@ -260,7 +281,8 @@ impl Judged {
             dport: judgement.port,
             revision: judgement.revision,
             allowed: judgement.allows(),
-            audited: has_passed && !judgement.allows(),
+            audited: is_excused && excuse.is_none(),
+            excuse: excuse.filter(|_| is_excused),
             look_ups: judgement.look_ups.iter().map(LookedUp::new).collect(),
         }
     }

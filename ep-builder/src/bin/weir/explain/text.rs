@@ -1,9 +1,10 @@
 //! An explanation for people.
 
 use ep_builder::maps::Direction;
+use ep_builder::policy::Holder;
 
 use super::report::{
-    Described, Dropped, Entry, Explanation, Judged, LookedUp, Party, Policy, Step, Verdict,
+    Described, Dropped, Entry, Excuse, Explanation, Judged, LookedUp, Party, Policy, Step, Verdict,
 };
 use crate::bpf::names::identity;
 
@@ -81,6 +82,7 @@ fn word(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Delivered => "delivered",
         Verdict::Stack => "goes on to the host's stack",
+        Verdict::Sent => "leaves the node",
         Verdict::Answered => "answered by the datapath",
         Verdict::Dropped => "dropped",
     }
@@ -110,7 +112,7 @@ fn dropped(drop: &Dropped) -> String {
         ""
     };
     format!(
-        "dropped {side} endpoint {}: {} {}, {}{place}{answered}",
+        "dropped {side} {}: {} {}, {}{place}{answered}",
         drop.endpoint, drop.reason, drop.name, drop.meaning
     )
 }
@@ -121,9 +123,13 @@ fn step_line(number: usize, step: &Step) -> String {
         "known" => "part of a connection that policy has allowed",
         _ => "policy is not asked",
     };
+    let device = step.device.as_ref().map(|device| format!(" at {device}"));
     format!(
-        "{number}: {} of endpoint {}: {connection}; {}",
-        step.program, step.endpoint, step.end
+        "{number}: {} of {}{}: {connection}; {}",
+        step.program,
+        step.endpoint,
+        device.unwrap_or_default(),
+        step.end
     )
 }
 
@@ -137,12 +143,22 @@ fn question(judged: &Judged) -> String {
         judged.protocol,
         judged.dport,
         judged.revision,
-        match (judged.allowed, judged.audited) {
-            (true, _) => "allowed",
-            (false, true) => "not allowed, and audit mode lets it pass",
-            (false, false) => "not allowed",
+        match (judged.allowed, judged.audited, judged.excuse) {
+            (true, ..) => "allowed".to_owned(),
+            (false, true, _) => "not allowed, and audit mode lets it pass".to_owned(),
+            (false, false, Some(why)) =>
+                format!("not allowed, and it passes all the same: {}", excuse(why)),
+            (false, false, None) => "not allowed".to_owned(),
         }
     )
+}
+
+fn excuse(why: Excuse) -> &'static str {
+    match why {
+        Excuse::OpenPort => "the port is always open",
+        Excuse::Dhcp => "it tells the node which address it has",
+        Excuse::Session => "the kernel has a socket for its session",
+    }
 }
 
 fn look_up_line(look_up: &LookedUp) -> String {
@@ -177,26 +193,29 @@ fn rule(it: &Explanation) -> String {
         };
         return format!("{} {action} it", document(&rule.policy));
     }
-    let asked = it
-        .steps
-        .iter()
-        .rev()
-        .find_map(|step| step.judgements.last());
-    let decided = asked.and_then(|asked| {
-        let mut found = asked
-            .look_ups
-            .iter()
-            .filter_map(|it| it.found.as_ref().map(|found| (it, found)));
-        found.find(|(_, found)| found.decided)
+    let asked = it.steps.iter().rev().find_map(|step| {
+        let judged = step.judgements.last()?;
+        Some((step.endpoint, judged))
     });
-    match (asked, decided) {
-        (None, _) => "none was asked for".to_owned(),
-        (Some(_), None) => "none: no rule allows it".to_owned(),
-        (Some(_), Some((_, found))) if found.rule > 0 => format!("number {}", found.rule),
-        (Some(_), Some((look_up, _))) if look_up.about == "identity" => {
+    let Some((whose, asked)) = asked else {
+        return "none was asked for".to_owned();
+    };
+    if let Some(why) = asked.excuse {
+        return format!("none: {}", excuse(why));
+    }
+    let found = asked
+        .look_ups
+        .iter()
+        .filter_map(|it| Some((it, it.found.as_ref()?)));
+    let mut decided = found.filter(|(_, found)| found.decided);
+    match (decided.next(), whose) {
+        (None, _) => "none: no rule allows it".to_owned(),
+        (Some((_, found)), _) if found.rule > 0 => format!("number {}", found.rule),
+        (_, Holder::Node) => "none: no policy isolates the node".to_owned(),
+        (Some((look_up, _)), _) if look_up.about == "identity" => {
             "none: the node reaches its pods".to_owned()
         }
-        (Some(_), Some(_)) => "none: no policy isolates the pod".to_owned(),
+        (Some(_), _) => "none: no policy isolates the pod".to_owned(),
     }
 }
 

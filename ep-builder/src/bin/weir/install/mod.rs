@@ -46,15 +46,18 @@ pub(crate) fn run(
         return Ok(ExitCode::SUCCESS);
     }
     let hold = Hold::take(&root)?;
-    let done = look(hold.made()).and_then(|(survey, plan)| {
+    let made = hold.made();
+    let done = look(made.clone()).and_then(|(survey, plan)| {
         carry_out(&root, &tree, &plan.steps)?;
         Ok((survey, plan))
     });
     // A refusal leaves nothing behind; of what was begun the record tells.
     let released = hold.release(&[]);
     // Why nothing was installed says more than why the lock is still there.
-    let (survey, plan) = done?;
+    let (survey, mut plan) = done?;
     released?;
+    // Of these the plan knows nothing: they were there when it was made.
+    plan.steps.splice(0..0, made.into_iter().map(Step::Folder));
     show(
         &plan,
         "nothing changes: all of this release is installed",

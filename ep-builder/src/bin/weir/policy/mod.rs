@@ -17,8 +17,9 @@ use std::process::ExitCode;
 pub(crate) use apply::holder_name;
 pub(crate) use entries::labels_by_identity;
 
-use ep_builder::policy::Documents;
+use ep_builder::error::chain;
 use ep_builder::policy::documents::read_folder;
+use ep_builder::policy::{Documents, Enforcement};
 
 use crate::cli::Policy;
 use crate::failure::Failure;
@@ -54,6 +55,15 @@ pub(crate) fn run(command: &Policy, node: &Node, screen: &Screen) -> Result<Exit
         Policy::Verify(asked) => return verify::run(node, asked, screen),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Ends a change of the policy that a killed process began, before something else is changed.
+pub(crate) fn settle(enforcement: &Enforcement<'_>) {
+    match enforcement.settle_if_left() {
+        Ok(false) => {}
+        Ok(true) => talk("note: a change of the policy that was cut short is brought to its end"),
+        Err(error) => talk(&format!("note: {}", chain(&error))),
+    }
 }
 
 /// The documents of the operator's folder.

@@ -9,14 +9,15 @@ mod verify;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use ep_builder::cache::Why;
+use ep_builder::cache::{Collection, Why};
+use ep_builder::error::chain;
 use ep_builder::key::TemplateKey;
 
 use crate::cli::Template;
 use crate::failure::Failure;
 use crate::gc::{self, Removed};
 use crate::node::Node;
-use crate::screen::Screen;
+use crate::screen::{Screen, talk};
 
 pub(crate) fn run(command: &Template, node: &Node, screen: &Screen) -> Result<ExitCode, Failure> {
     match command {
@@ -38,15 +39,20 @@ pub(crate) fn run(command: &Template, node: &Node, screen: &Screen) -> Result<Ex
 
 /// Collects templates that nobody used for `keep`.
 pub(crate) fn collect(node: &Node, keep: Duration, dry_run: bool) -> Result<Vec<Removed>, Failure> {
-    let collected = node
-        .cache()?
-        .collect(&node.templates_in_use()?, keep, dry_run)?;
+    let cache = node.cache()?;
+    let Collection { removed, left } = cache.collect(&node.templates_in_use()?, keep, dry_run)?;
+    for reason in &left {
+        talk(&format!(
+            "note: a template is left alone: {}",
+            chain(reason)
+        ));
+    }
     let why = |why| match why {
         Why::Unused => "no endpoint uses this template",
         Why::Quarantined => "a template that was put aside",
         Why::Leftover => "left by a compile that was killed",
     };
-    Ok(collected
+    Ok(removed
         .into_iter()
         .map(|c| Removed::new(c.path.display().to_string(), why(c.why)))
         .collect())

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use ep_builder::maps::Prefix;
 use ep_builder::policy::Whole;
-use ep_builder::policy::reach::{Judged, Party, Passage, Reach};
+use ep_builder::policy::reach::{Class, Judged, Party, Passage, Reach};
 
 use super::actors::{Actor, network_name};
 use super::traffic::Traffic;
@@ -56,6 +56,8 @@ pub(crate) fn edges(whole: &Whole, actors: &[Actor]) -> (Vec<What>, Vec<Edge>) {
             .iter()
             .map(|(n, number)| (*number, (*n, network_name(&whole.compiled, *n))))
             .collect(),
+        bare: Vec::new(),
+        classes: HashMap::new(),
         whats: Vec::new(),
         places: HashMap::new(),
     };
@@ -66,7 +68,6 @@ pub(crate) fn edges(whole: &Whole, actors: &[Actor]) -> (Vec<What>, Vec<Edge>) {
                 continue;
             }
             for what in maker.between(sender, receiver) {
-                let what = maker.place(what);
                 edges.push(Edge { from, to, what });
             }
         }
@@ -80,6 +81,10 @@ type Way = (bool, [Party; 2]);
 struct Maker<'a> {
     reach: Reach<'a>,
     networks: BTreeMap<u32, (Prefix, String)>,
+    /// Answers about two kinds of addresses, each once, with the place that it has among `whats`, if it has one.
+    bare: Vec<(What, Option<usize>)>,
+    /// Where the answer for a class is: many pairs have the same one.
+    classes: HashMap<Class, usize>,
     whats: Vec<What>,
     places: HashMap<What, usize>,
 }
@@ -97,9 +102,8 @@ impl Maker<'_> {
     }
 
     /// All that passes between two; several where their addresses are not treated alike.
-    fn between(&self, from: &Actor, to: &Actor) -> Vec<What> {
-        let mut known: HashMap<(Party, Party), What> = HashMap::new();
-        let mut by_what: BTreeMap<What, Vec<Way>> = BTreeMap::new();
+    fn between(&mut self, from: &Actor, to: &Actor) -> Vec<usize> {
+        let mut found: Vec<(usize, Vec<Way>)> = Vec::new();
         for (is_v6, (senders, receivers)) in [false, true]
             .into_iter()
             .zip(from.parties.iter().zip(&to.parties))
@@ -108,26 +112,65 @@ impl Maker<'_> {
                 .iter()
                 .flat_map(|one| receivers.iter().map(move |it| (*one, *it)))
             {
-                let what = known.entry((one, other));
-                let what = what.or_insert_with(|| what_of(&self.reach.between(one, other)));
-                let way = (is_v6, [one, other]);
-                by_what.entry(what.clone()).or_default().push(way);
+                let (bare, way) = (self.answer(one, other), (is_v6, [one, other]));
+                match found.iter_mut().find(|(known, _)| *known == bare) {
+                    Some((_, ways)) => ways.push(way),
+                    None => found.push((bare, vec![way])),
+                }
             }
         }
-        let is_alike = by_what.len() < 2;
+        if let [(bare, _)] = *found.as_slice() {
+            return self.place_of(bare).into_iter().collect();
+        }
+        self.told_apart(found, [from, to])
+    }
+
+    /// Where the answer about two kinds of addresses is.
+    fn answer(&mut self, one: Party, other: Party) -> usize {
+        let class = self.reach.class(one, other);
+        if let Some(place) = self.classes.get(&class) {
+            return *place;
+        }
+        let what = what_of(&self.reach.between(one, other));
+        let known = self.bare.iter().position(|(known, _)| *known == what);
+        let place = known.unwrap_or_else(|| {
+            self.bare.push((what, None));
+            self.bare.len() - 1
+        });
+        self.classes.insert(class, place);
+        place
+    }
+
+    /// The place of an answer that holds for all addresses of two; none if nothing passes.
+    fn place_of(&mut self, bare: usize) -> Option<usize> {
+        let (what, place) = self.bare.get(bare)?;
+        if place.is_some() || what.traffic.passes.is_empty() {
+            return *place;
+        }
+        let place = self.place(what.clone());
+        if let Some((_, known)) = self.bare.get_mut(bare) {
+            *known = Some(place);
+        }
+        Some(place)
+    }
+
+    /// Several answers about two, in their order, each with the addresses that it is about.
+    fn told_apart(&mut self, found: Vec<(usize, Vec<Way>)>, ends: [&Actor; 2]) -> Vec<usize> {
+        let found = found.into_iter().filter_map(|(bare, ways)| {
+            let (what, _) = self.bare.get(bare)?;
+            Some((what.clone(), ways))
+        });
+        let by_what: BTreeMap<What, Vec<Way>> = found.collect();
         let passing = by_what
             .into_iter()
             .filter(|(what, _)| !what.traffic.passes.is_empty());
-        passing
+        let told: Vec<_> = passing
             .map(|(what, ways)| What {
-                only: if is_alike {
-                    Vec::new()
-                } else {
-                    self.only(&ways, [from, to])
-                },
+                only: self.only(&ways, ends),
                 ..what
             })
-            .collect()
+            .collect();
+        told.into_iter().map(|what| self.place(what)).collect()
     }
 
     /// Some of the ways between two, as they are told.

@@ -1,6 +1,6 @@
 //! What is alike, told once: senders that may do the same to a receiver, and receivers to whom the same may do the same.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::actors::Kind;
 use super::{Actor, Edge, Relations};
@@ -145,11 +145,13 @@ impl Relations {
 
     /// Some of them as crowds, in which nobody misses the strangers.
     fn crowds_but(&self, places: &[usize], strangers: &[usize]) -> Vec<Crowd> {
+        let there: HashSet<usize> = places.iter().copied().collect();
+        let strange: HashSet<usize> = strangers.iter().copied().collect();
         let missing = |of: &dyn Fn(usize) -> bool| -> Vec<usize> {
             let all = (0..self.actors.len()).filter(|place| of(*place));
-            all.filter(|place| !places.contains(place)).collect()
+            all.filter(|place| !there.contains(place)).collect()
         };
-        let nobody = missing(&|place| !strangers.contains(&place));
+        let nobody = missing(&|place| !strange.contains(&place));
         if is_nearly_all(self.actors.len() - nobody.len(), nobody.len()) {
             return vec![Crowd::Anybody(nobody)];
         }
