@@ -91,15 +91,16 @@ impl Inbox<'_> {
 /// Waits for an answer, but not for ever.
 fn wait(socket: BorrowedFd<'_>, deadline: Instant) -> io::Result<()> {
     loop {
+        // Looked at even when nothing is left: on a machine that was stopped meanwhile, the answer is there.
         let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            let text = "the kernel did not answer in time";
-            return Err(io::Error::new(io::ErrorKind::TimedOut, text));
-        }
         // Rounded up: a poll of no time would run in circles.
         let timeout = PollTimeout::try_from(left + Duration::from_millis(1));
         let mut sockets = [PollFd::new(socket, PollFlags::POLLIN)];
         match poll(&mut sockets, timeout.unwrap_or(PollTimeout::MAX)) {
+            Ok(0) if left.is_zero() => {
+                let text = "the kernel did not answer in time";
+                return Err(io::Error::new(io::ErrorKind::TimedOut, text));
+            }
             Ok(0) | Err(Errno::EINTR) => {}
             Ok(_) => return Ok(()),
             Err(errno) => return Err(errno.into()),

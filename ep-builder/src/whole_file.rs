@@ -42,6 +42,20 @@ impl FileError {
     }
 }
 
+/// Whether there is something at a path.
+pub fn is_there(path: &Path) -> Result<bool, FileError> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(FileError::of("look at", path)(error)),
+    }
+}
+
+/// Whether there is nothing at a path. What cannot be looked at may be there.
+pub fn is_absent(path: &Path) -> bool {
+    is_there(path).is_ok_and(|is_there| !is_there)
+}
+
 /// Replaces `path` by `bytes` with mode 0600. A reader meets the old file or the new one.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let folder = folder_of(path);

@@ -3,6 +3,9 @@
 
 #[cfg(test)]
 #[cfg(target_arch = "x86_64")]
+mod cgroup;
+#[cfg(test)]
+#[cfg(target_arch = "x86_64")]
 mod clock;
 #[cfg(test)]
 #[cfg(target_arch = "x86_64")]
@@ -13,11 +16,16 @@ mod io_error;
 #[cfg(test)]
 mod killed;
 #[cfg(test)]
+#[cfg(target_arch = "x86_64")]
+mod leap;
+#[cfg(test)]
 mod links;
 #[cfg(test)]
 mod links_plant;
 #[cfg(test)]
 mod links_roots;
+#[cfg(test)]
+mod live;
 #[cfg(test)]
 #[cfg(target_arch = "x86_64")]
 mod memory;
@@ -31,6 +39,9 @@ mod probe;
 #[cfg(test)]
 #[cfg(target_arch = "x86_64")]
 mod read_only;
+#[cfg(test)]
+#[cfg(target_arch = "x86_64")]
+mod reading;
 #[cfg(test)]
 mod rights;
 #[cfg(test)]

@@ -39,6 +39,21 @@ struct Counts {
     heard: [AtomicU64; 3],
 }
 
+/// Who sends, or is sent to.
+pub(crate) struct End {
+    pub(crate) namespace: File,
+    pub(crate) addresses: [IpAddr; 2],
+}
+
+impl End {
+    pub(crate) fn of(pod: &Pod) -> Self {
+        Self {
+            namespace: File::open(pod.namespace_path()).unwrap(),
+            addresses: pod.addresses(),
+        }
+    }
+}
+
 /// Packets on their way. They end with the value.
 #[derive(Debug)]
 pub(crate) struct Probes {
@@ -48,17 +63,16 @@ pub(crate) struct Probes {
 
 impl Probes {
     /// From these pods to that one.
-    pub(crate) fn start(senders: [&Pod; 3], to: &Pod) -> Self {
+    pub(crate) fn start(senders: [End; 3], to: &End) -> Self {
         let counts = Arc::new(Counts::default());
-        let listener = to.inside(|| UdpSocket::bind(("::", PORT)).unwrap());
+        let listener = inside(&to.namespace, || UdpSocket::bind(("::", PORT)).unwrap());
         listener
             .set_read_timeout(Some(Duration::from_millis(100)))
             .unwrap();
         let shared = Arc::clone(&counts);
         let mut threads = vec![thread::spawn(move || listen(&listener, &shared))];
-        for (sender, pod) in SENDERS.into_iter().zip(senders) {
-            let (shared, addresses) = (Arc::clone(&counts), to.addresses());
-            let namespace = File::open(pod.namespace_path()).unwrap();
+        for (sender, End { namespace, .. }) in SENDERS.into_iter().zip(senders) {
+            let (shared, addresses) = (Arc::clone(&counts), to.addresses);
             // Sockets belong to the namespace of the thread that makes them, and each packet has a new one.
             threads.push(thread::spawn(move || {
                 inside(&namespace, || send(sender, addresses, &shared));
@@ -76,7 +90,8 @@ impl Probes {
             .or_else(|| self.stranger_was_heard())
     }
 
-    fn stranger_was_heard(&self) -> Option<String> {
+    /// Says so if whoever may not has been heard.
+    pub(crate) fn stranger_was_heard(&self) -> Option<String> {
         let heard = self.counts.heard[Sender::Stranger as usize].load(Ordering::Relaxed);
         (heard > 0).then(|| format!("{heard} packets of one who may not have come through"))
     }

@@ -14,10 +14,10 @@ use weir_tests::pods::{MAPS, run, set_sysctl};
 use weir_tests::release::Release;
 use weir_tests::{Finished, Lab, Pod, binaries};
 
-use crate::probe::{Probes, Sender};
+use crate::probe::{End, Probes, Sender};
 
 /// Nobody reaches pods with `app: db` but those with `app: web`.
-const OLD: &str = "apiVersion: networking.k8s.io/v1
+pub(crate) const OLD: &str = "apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata: {name: web}
 spec:
@@ -28,7 +28,7 @@ spec:
 ";
 
 /// Those with `app: late` do as well.
-const MORE: &str = "apiVersion: networking.k8s.io/v1
+pub(crate) const MORE: &str = "apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata: {name: late}
 spec:
@@ -66,7 +66,7 @@ impl Stage {
             .map(|(id, app)| pod(&lab, id, app))
             .collect();
         lab.weir(&["policy", "apply"]).expect_success();
-        let probes = Probes::start([&pods[0], &pods[2], &pods[3]], &pods[1]);
+        let probes = Probes::start([0, 2, 3].map(|it| End::of(&pods[it])), &End::of(&pods[1]));
         Self {
             probes,
             pods,

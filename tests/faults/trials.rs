@@ -148,6 +148,7 @@ pub(crate) const ADD: Trial = Trial {
         "write(\"{\\\"code",
         "fsync(",
         "unlinkat(",
+        "_next)",
         "bpf(command 5)",
         BATCH,
     ],

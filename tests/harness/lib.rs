@@ -11,10 +11,12 @@
     reason = "a harness that cannot set a test up fails that test, and says why"
 )]
 
+pub mod bare;
 pub mod binaries;
 pub mod browser;
 pub mod bundle;
 pub mod exposition;
+pub mod group;
 pub mod need;
 pub mod node;
 pub mod noise;

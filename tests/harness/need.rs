@@ -12,6 +12,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::bundle;
+use crate::group::MemoryGroup;
 
 /// Returns from the test, as skipped, unless every need is met:
 /// `need!(Need::Root, Need::Templates);`
@@ -46,6 +47,8 @@ pub enum Need {
     Templates,
     /// A device file that can be opened.
     Device(&'static str),
+    /// A control group that bounds memory.
+    MemoryGroup,
 }
 
 impl Need {
@@ -61,6 +64,10 @@ impl Need {
             Self::Device(path) => {
                 let opened = OpenOptions::new().read(true).write(true).open(path);
                 opened.err().map(|error| format!("{path} ({error})"))
+            }
+            Self::MemoryGroup => {
+                let made = MemoryGroup::new().err();
+                made.map(|error| format!("a control group that bounds memory ({error})"))
             }
         }
     }

@@ -11,6 +11,7 @@ vm mount -t devpts devpts /dev/pts
 vm mount -t tmpfs shm /dev/shm
 vm mount -t bpf bpf /sys/fs/bpf
 vm mount -t cgroup2 cgroup2 /sys/fs/cgroup
+vm mount -t securityfs securityfs /sys/kernel/security
 version=$(vm uname -r)
 vm mkdir -p "/lib/modules/$version"
 vm mount --bind "$kernel/lib/modules/$version" "/lib/modules/$version"

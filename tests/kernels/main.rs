@@ -2,10 +2,11 @@
 //!
 //! `weir-kernels build FOLDER SHAPES` compiles the templates of `few` or `every` shape into a bundle in
 //! FOLDER, in the repository, where a compiler is. `weir-kernels check FOLDER SHAPES WEIR` then needs none:
-//! it loads each of them, and attaches two endpoints with the command WEIR. It ends with the line
-//! "N passed, N failed, N skipped". One process for all of it: in an emulated machine each start takes long.
+//! it loads each of them, and attaches two endpoints with the command WEIR. With `lockdown` behind that, the kernel
+//! must be locked down. It ends with the line "N passed, N failed, N skipped". One process for all of it: in an emulated machine each start takes long.
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 
+mod lockdown;
 mod pods;
 mod shapes;
 mod smoke;
@@ -30,17 +31,20 @@ use ep_builder::whole_file;
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
+const USAGE: &str =
+    "usage: weir-kernels build FOLDER few|every, or check FOLDER few|every WEIR [lockdown]";
+
 fn main() -> ExitCode {
     let arguments: Vec<_> = env::args().skip(1).collect();
     let words: Vec<_> = arguments.iter().map(String::as_str).collect();
     let result = match words.as_slice() {
         ["build", folder, shapes] => wanted(shapes).and_then(|shapes| build(folder, &shapes)),
-        ["check", folder, shapes, weir] => {
-            wanted(shapes).and_then(|shapes| check(folder, &shapes, Path::new(weir)))
+        ["check", folder, shapes, weir, more @ ..] if matches!(more, [] | ["lockdown"]) => {
+            let is_locked_down = !more.is_empty();
+            wanted(shapes)
+                .and_then(|shapes| check(folder, &shapes, Path::new(weir), is_locked_down))
         }
-        _ => {
-            Err("usage: weir-kernels build FOLDER few|every, or check FOLDER few|every WEIR".into())
-        }
+        _ => Err(USAGE.into()),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,
@@ -141,7 +145,7 @@ impl Report {
     }
 }
 
-fn check(folder: &str, shapes: &[Shape], weir: &Path) -> Outcome<bool> {
+fn check(folder: &str, shapes: &[Shape], weir: &Path, is_locked_down: bool) -> Outcome<bool> {
     let mut layout = Layout::new(folder)?;
     // The folder may be read-only, and what is compiled here by accident would be for this run alone.
     layout.paths.state_dir = Paths::default().state_dir;
@@ -152,6 +156,9 @@ fn check(folder: &str, shapes: &[Shape], weir: &Path) -> Outcome<bool> {
         passed: 0,
         failed: 0,
     };
+    if is_locked_down {
+        lockdown::run(&mut report);
+    }
     for shape in shapes {
         let said = verify(shape, &layout.paths).map(|programs| counts(&programs));
         report.note(&format!("shape {}", shapes::name(shape)), said);

@@ -3,7 +3,8 @@
 #
 # The machine is emulated, so that it works wherever qemu does. Its root is this machine's, read-only, under a
 # tmpfs that goes away with it; the command runs as root in this very folder. Prints what the command prints
-# and ends as the command does; with 125 if the machine gave no answer, with 124 after $LIMIT seconds.
+# and ends as the command does; with 125 if the machine gave no answer, with 124 after $LIMIT seconds. $APPEND is
+# added to the command line of the kernel.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 kernel=$(cd "$1" && pwd)
@@ -77,7 +78,7 @@ start() {
         -machine q35,usb=off,vmport=off,hpet=off,smm=off,sata=off \
         -accel tcg,thread=multi,tb-size=256 -cpu max,la57=off -smp 2 -m "$memory" \
         -kernel "$kernel/vmlinuz" -initrd "$work/initrd" \
-        -append "console=ttyS0 quiet panic=-1 oops=panic nokaslr mitigations=off apparmor=0 audit=0 nowatchdog random.trust_cpu=on rcupdate.rcu_cpu_stall_timeout=300 net.ifnames=0" \
+        -append "console=ttyS0 quiet panic=-1 oops=panic nokaslr mitigations=off apparmor=0 audit=0 nowatchdog random.trust_cpu=on rcupdate.rcu_cpu_stall_timeout=300 net.ifnames=0 ${APPEND:-}" \
         -chardev "file,id=console,path=$work/console" -serial chardev:console \
         -device virtio-serial-pci \
         -chardev "file,id=output,path=$work/output" -device virtserialport,chardev=output,name=output \

@@ -3,187 +3,20 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use ep_builder::whole_file;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use nix::sched::{CloneFlags, unshare};
-use serde_json::Value;
-use tempfile::TempDir;
+use weir_tests::bare::Bare;
 use weir_tests::need::Need;
-use weir_tests::plugin::{Answer, Call};
-use weir_tests::pods::{MAPS, fd_path, new_namespace, run, set_sysctl};
+use weir_tests::pods::{MAPS, fd_path, new_namespace, run};
 use weir_tests::release::Release;
 use weir_tests::trace::{self, Places};
-use weir_tests::{Finished, need, process};
+use weir_tests::{need, process};
+
+const NONE: Option<&str> = None;
 
 /// Every how many places a command is killed: each takes several commands.
 const STRIDE: usize = 41;
-
-const NONE: Option<&str> = None;
-const NETWORK: &str = "etc/cni/net.d/10-weir.conflist";
-
-/// The root of the node, in namespaces of the calling thread's own.
-struct Bare {
-    root: TempDir,
-}
-
-impl Bare {
-    fn new(release: &Release) -> Self {
-        unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET).unwrap();
-        let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
-        mount(NONE, "/", NONE, private, NONE).unwrap();
-        let root = tempfile::Builder::new().prefix("weir-bare-").tempdir();
-        let bare = Self {
-            root: root.unwrap(),
-        };
-        let flags = MsFlags::empty();
-        mount(Some("tmpfs"), bare.root.path(), Some("tmpfs"), flags, NONE).unwrap();
-        for folder in ["proc", "sys", "dev", "run", "var/lib", "etc", "release"] {
-            fs::create_dir_all(bare.path(folder)).unwrap();
-        }
-        for (from, to, kind) in [
-            ("/proc", "proc", NONE),
-            ("/dev", "dev", NONE),
-            (release.path().to_str().unwrap(), "release", NONE),
-        ] {
-            mount(Some(from), &bare.path(to), kind, MsFlags::MS_BIND, NONE).unwrap();
-        }
-        mount(Some("sysfs"), &bare.path("sys"), Some("sysfs"), flags, NONE).unwrap();
-        run("ip link set lo up");
-        set_sysctl("ipv6/conf/default/addr_gen_mode", "1");
-        for setting in ["ipv4/ip_forward", "ipv6/conf/all/forwarding"] {
-            set_sysctl(setting, "0");
-        }
-        // A device that leads outside.
-        run("ip link add up0 type veth peer name far0");
-        run("ip link set up0 up");
-        run("ip addr add 192.0.2.1/24 dev up0");
-        run("ip route add default via 192.0.2.254");
-        bare
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.root.path().join(name)
-    }
-
-    /// A program in the root.
-    fn inside(&self, program: &str, arguments: &[&str]) -> Command {
-        let mut command = Command::new("chroot");
-        command.arg(self.root.path()).arg(program).args(arguments);
-        for variable in ["WEIR_CONFIG", "CLANG"] {
-            command.env_remove(variable);
-        }
-        command.stdin(Stdio::null());
-        command
-    }
-
-    fn weir(&self, arguments: &[&str]) -> Finished {
-        process::run(&mut self.inside("/release/bin/weir", arguments))
-    }
-
-    /// Installs, and does without the selftest.
-    fn install(&self) -> Finished {
-        let finished = self.weir(&["install", "--no-selftest"]);
-        finished.clone().expect_success();
-        finished
-    }
-
-    /// What a runtime would send for a pod.
-    fn call(&self, verb: &str, place: &str) -> Answer {
-        let text = fs::read_to_string(self.path(NETWORK)).unwrap();
-        let list: Value = serde_json::from_str(&text).unwrap();
-        let mut configuration = list["plugins"][0].clone();
-        for key in ["cniVersion", "name"] {
-            configuration[key] = list[key].clone();
-        }
-        let root = self.root.path().to_str().unwrap();
-        Call::by(Command::new("/opt/cni/bin/weir-cni"), verb, &configuration)
-            .under(&["chroot", root])
-            .env("CNI_CONTAINERID", "c1")
-            .env("CNI_IFNAME", "eth0")
-            .env("CNI_NETNS", place)
-            .run()
-    }
-
-    /// Everything of the node that anybody could have changed.
-    fn listing(&self) -> BTreeSet<String> {
-        let mut lines = BTreeSet::new();
-        files(self.root.path(), Path::new(""), &mut lines);
-        let pins = self.path("sys/fs/bpf");
-        files(&pins, Path::new(""), &mut lines);
-        for command in [
-            "ip -o link",
-            "ip -o addr",
-            "ip route show table all",
-            "ip -6 route show table main",
-            "tc qdisc show",
-        ] {
-            let text = run(command);
-            lines.extend(
-                text.lines()
-                    .map(|line| format!("{command}: {}", steady(line))),
-            );
-        }
-        for setting in [
-            "ipv4/ip_forward",
-            "ipv6/conf/all/forwarding",
-            "ipv4/conf/up0/forwarding",
-            "ipv4/conf/up0/rp_filter",
-            "ipv6/conf/up0/accept_ra",
-        ] {
-            let text = fs::read_to_string(Path::new("/proc/sys/net").join(setting)).unwrap();
-            lines.insert(format!("{setting} {text}"));
-        }
-        let mounts = fs::read_to_string("/proc/thread-self/mountinfo").unwrap();
-        let root = self.root.path().to_str().unwrap();
-        let places = mounts.lines().filter_map(|line| line.split(' ').nth(4));
-        let places = places.filter(|place| place.starts_with(root));
-        lines.extend(places.map(|place| format!("mount {place}")));
-        lines
-    }
-}
-
-/// A line without what counts on.
-fn steady(line: &str) -> String {
-    let words = line.split_whitespace();
-    let words = words.filter(|word| !word.starts_with("qlen"));
-    words.collect::<Vec<_>>().join(" ")
-}
-
-impl Drop for Bare {
-    fn drop(&mut self) {
-        // Left mounted, the folder could not be removed; the namespace takes the rest along.
-        let _unmounted = umount2(self.root.path(), MntFlags::MNT_DETACH);
-    }
-}
-
-/// The files of a folder but for what is mounted into it for the test.
-fn files(root: &Path, below: &Path, lines: &mut BTreeSet<String>) {
-    for entry in fs::read_dir(root.join(below)).unwrap() {
-        let path = below.join(entry.unwrap().file_name());
-        if ["proc", "sys", "dev", "release"]
-            .iter()
-            .any(|name| path == Path::new(name))
-        {
-            continue;
-        }
-        let whole = root.join(&path);
-        let metadata = whole.symlink_metadata().unwrap();
-        let mode = metadata.permissions().mode();
-        let size = if metadata.is_file() {
-            metadata.len()
-        } else {
-            0
-        };
-        lines.insert(format!("file {} {mode:o} {size}", path.display()));
-        if metadata.is_dir() {
-            files(root, &path, lines);
-        }
-    }
-}
 
 #[track_caller]
 fn assert_same(now: &BTreeSet<String>, before: &BTreeSet<String>, what: &str) {

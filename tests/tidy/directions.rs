@@ -20,8 +20,9 @@ const PROTOCOL: [&str; 12] = [
 ];
 
 /// Who measures plugins, or has one make a pod of the node's own, calls them as a runtime does.
-const CALLERS: [&str; 3] = [
+const CALLERS: [&str; 4] = [
     "ep-builder/src/bin/weir/bench/cni/call.rs",
+    "ep-builder/src/bin/weir/health/configuration.rs",
     "ep-builder/src/bin/weir/health/plugin.rs",
     "ep-builder/src/bin/weir/selftest/plugin.rs",
 ];

@@ -4,12 +4,13 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use ep_builder::lifecycle::Removal;
+use ep_builder::trouble;
 
 use super::addresses::{Addresses, Patience};
 use super::failures;
 use super::node::Node;
 use super::teardown::tear_down;
-use crate::attachments::{Found, Note, Stage, Wired};
+use crate::attachments::{Damage, Found, Note, Stage, Wired};
 use crate::error::{Error, Failure, Kind};
 use crate::ipam::{Holder, Reservation};
 use crate::log::CallLog;
@@ -45,7 +46,7 @@ pub(crate) fn gc(
     };
     let addresses = Addresses::new(&node, conf, &request.path, environment, Patience::Short);
     let mut failed = Vec::new();
-    for note in notes(&node, request)? {
+    for note in notes(&node, request, &mut failed)? {
         let names = names(&note.attachment);
         if kept.contains(&names) {
             failed.extend(pardon(&node, &note).err());
@@ -78,18 +79,22 @@ fn names(attachment: &Attachment) -> (String, String) {
     )
 }
 
-/// The notes of this network. One that cannot be read names no network: its pod's DEL removes it. The health endpoint's
-/// is on no runtime's list, and goes when the operator says so.
-fn notes(node: &Node, request: &Gc) -> Result<Vec<Note>, Failure> {
+/// The notes of this network. One that is damaged names no network: its pod's DEL removes it. What a disk does not give
+/// may be read the next time. The health endpoint's is on no runtime's list, and goes when the operator says so.
+fn notes(node: &Node, request: &Gc, failed: &mut Vec<Failure>) -> Result<Vec<Note>, Failure> {
     let all = node.attachments.list().map_err(failures::attachments)?;
     let readable = all.into_iter().filter_map(|(_, found)| match found {
         Found::Note(listed) => Some(listed),
+        Found::Damaged(Damage::Unreadable(error)) if trouble::advice(&error).is_some() => {
+            failed.push(failures::attachments(error.into()));
+            None
+        }
         Found::Nothing | Found::Damaged(_) => None,
     });
-    Ok(readable
+    let readable = readable
         .filter(|listed| listed.attachment.network == request.conf.network)
-        .filter(|listed| !listed.attachment.is_health())
-        .collect())
+        .filter(|listed| !listed.attachment.is_health());
+    Ok(readable.collect())
 }
 
 /// Removes an attachment that is not valid; says whether it is gone.

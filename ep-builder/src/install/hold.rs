@@ -21,7 +21,7 @@ impl<'a> Hold<'a> {
         let mut made = Vec::new();
         let above: Vec<_> = Path::new(RECORD).ancestors().skip(1).collect();
         for folder in above.into_iter().rev() {
-            if !root.has_folder(folder) {
+            if !root.has_folder(folder)? {
                 root.make_folder(folder)?;
                 made.push(folder.to_owned());
             }

@@ -17,7 +17,7 @@ use super::record::{Before, Record};
 use super::root::Root;
 use crate::load::check_bpffs;
 use crate::settings::Paths;
-use crate::whole_file;
+use crate::whole_file::{self, is_absent};
 
 /// Where a BPF file system belongs.
 pub(super) const BPFFS: &str = "/sys/fs/bpf";
@@ -92,7 +92,7 @@ fn now(paths: &Paths) -> Before {
     let log = paths.log_file.as_deref().and_then(Path::parent);
     let made = [paths.state_dir.as_path(), &paths.bpffs_dir];
     let folders = made.into_iter().chain(log).flat_map(Path::ancestors);
-    let absent = folders.filter(|folder| !folder.exists());
+    let absent = folders.filter(|folder| is_absent(folder));
     let absent: BTreeSet<_> = absent.map(Path::to_owned).collect();
     let settings = SETTINGS.iter().filter_map(|name| {
         let text = fs::read_to_string(Path::new(OF_SETTINGS).join(name)).ok()?;

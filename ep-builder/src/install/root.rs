@@ -165,8 +165,9 @@ impl Root {
     }
 
     /// Whether there is a folder, be it by a symbolic link.
-    pub fn has_folder(&self, path: &Path) -> bool {
-        self.folder(path).is_ok_and(|place| place.path.is_dir())
+    pub fn has_folder(&self, path: &Path) -> Result<bool, FileError> {
+        let looked = self.with_folder(path, |path| Ok(fs::metadata(path)?.is_dir()));
+        Ok(or_absent(looked)?.unwrap_or(false))
     }
 
     /// Makes a folder that others may read.

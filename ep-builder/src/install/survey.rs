@@ -137,7 +137,7 @@ pub fn survey(
         (_, asked) => asked.to_owned(),
     };
     let mut items = of_release(root, tree, &places)?;
-    items.extend(units::wanted(root, record.as_ref(), paths));
+    items.extend(units::wanted(root, record.as_ref(), paths)?);
     let changed = changed_network(root, record.as_ref())?;
     let text = match &changed {
         Some(text) => networks::with_ranges(text, &options.ranges),
@@ -320,10 +320,12 @@ fn look(root: &Root, survey: &mut Survey) -> Result<(), InstallError> {
     let ends = [Path::new(RECORD), Path::new(POLICY)];
     let above = paths.iter().map(PathBuf::as_path).chain(ends);
     let above = above.flat_map(|path| path.ancestors().skip(1));
-    let mut above: BTreeSet<PathBuf> = above.map(Path::to_owned).collect();
-    above.insert(POLICY.into());
-    above.retain(|folder| root.has_folder(folder));
-    survey.folders = above;
+    let above: BTreeSet<&Path> = above.chain([Path::new(POLICY)]).collect();
+    for folder in above {
+        if root.has_folder(folder)? {
+            survey.folders.insert(folder.to_owned());
+        }
+    }
     for path in &paths {
         survey.present.insert(path.clone(), root.present(path)?);
     }

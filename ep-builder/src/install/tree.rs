@@ -74,7 +74,7 @@ impl Tree {
             .canonicalize()
             .map_err(FileError::of("open the release", folder))?;
         for name in SHAPE {
-            if !folder.join(name).exists() {
+            if !is_there(&folder.join(name))? {
                 return Err(InstallError::NoTree {
                     folder,
                     lacks: name,
@@ -178,7 +178,7 @@ fn collect(
     paths: &mut Vec<PathBuf>,
 ) -> Result<(), InstallError> {
     let here = folder.join(below);
-    if depth == 0 || !here.exists() {
+    if depth == 0 || !is_there(&here)? {
         return Ok(());
     }
     let listed = || std::fs::read_dir(&here)?.collect::<std::io::Result<Vec<_>>>();
@@ -188,13 +188,20 @@ fn collect(
             continue;
         }
         let path = below.join(name);
-        if folder.join(&path).is_dir() {
+        let whole = folder.join(&path);
+        let there = std::fs::metadata(&whole).map_err(FileError::of("look at", &whole))?;
+        if there.is_dir() {
             collect(folder, &path, depth - 1, paths)?;
         } else {
             paths.push(path);
         }
     }
     Ok(())
+}
+
+/// Whether there is something at a path of the release.
+fn is_there(path: &Path) -> Result<bool, FileError> {
+    path.try_exists().map_err(FileError::of("look at", path))
 }
 
 fn is_hidden(name: &OsStr) -> bool {

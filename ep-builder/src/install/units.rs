@@ -9,6 +9,7 @@ use super::survey::{Content, Item, Role};
 use super::tree::PLAIN;
 use crate::digest::FileFacts;
 use crate::settings::Paths;
+use crate::whole_file::FileError;
 
 const FOLDER: &str = "/etc/systemd/system";
 /// systemd wants a mount's unit to be named after its place.
@@ -41,31 +42,36 @@ WantedBy=local-fs.target
 
 /// The unit, if it is of use: systemd runs the machine, nobody else's unit does the same, and there is no BPF file
 /// system without it. One that was installed stays.
-pub(super) fn wanted(root: &Root, record: Option<&Record>, paths: &Paths) -> Option<Item> {
+pub(super) fn wanted(
+    root: &Root,
+    record: Option<&Record>,
+    paths: &Paths,
+) -> Result<Option<Item>, FileError> {
     let path = Path::new(FOLDER).join(NAME);
     let is_installed = record.is_some_and(|record| record.files.contains_key(&path));
-    let has_other = PACKAGED
-        .iter()
-        .any(|folder| has_file(root, &Path::new(folder).join(NAME)));
+    let packaged = PACKAGED.map(|folder| Path::new(folder).join(NAME));
+    let has_other = has_one(root, packaged.iter().map(PathBuf::as_path))?;
     let is_of_use = if root.is_live() {
-        root.has_folder(Path::new(RUNNING)) && machine::wants_bpffs(root, paths)
+        root.has_folder(Path::new(RUNNING))? && machine::wants_bpffs(root, paths)
     } else {
-        SYSTEMD.iter().any(|path| has_file(root, Path::new(path)))
+        has_one(root, SYSTEMD.iter().map(Path::new))?
     };
     let is_wanted = is_installed || (is_of_use && !has_other);
-    is_wanted.then(|| Item {
+    Ok(is_wanted.then(|| Item {
         path,
         role: Role::Unit,
         facts: FileFacts::of(UNIT.as_bytes()),
         content: Content::Text(UNIT.as_bytes().to_owned()),
         mode: PLAIN,
-    })
+    }))
 }
 
-fn has_file(root: &Root, path: &Path) -> bool {
-    let parent = path.parent().unwrap_or(path);
-    root.names(parent)
-        .is_ok_and(|names| names.iter().any(|name| path.ends_with(name)))
+/// Whether there is one of these files.
+fn has_one<'a>(root: &Root, mut paths: impl Iterator<Item = &'a Path>) -> Result<bool, FileError> {
+    paths.try_fold(false, |has_one, path| {
+        let names = root.names(path.parent().unwrap_or(path))?;
+        Ok(has_one || names.iter().any(|name| path.ends_with(name)))
+    })
 }
 
 /// The symbolic link by which systemd starts a unit at boot, and where it leads.

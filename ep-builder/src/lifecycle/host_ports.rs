@@ -15,6 +15,7 @@ use crate::error::chain;
 use crate::lock::{FileLock, LockError};
 use crate::maps::{Family, HostPortsMap, Lead, MapName, Maps, MapsError, NodePort};
 use crate::state::{Entry, Status, Store};
+use crate::whole_file::is_absent;
 
 /// Some times what the slowest holder needs.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
@@ -280,8 +281,7 @@ impl Removal<'_> {
         let Ok(id) = EndpointId::new(id) else {
             return true;
         };
-        let pin = self.maps.pin(MapName::Policy(id));
-        !self.is_on_disk(id) && pin.symlink_metadata().is_err()
+        !self.is_on_disk(id) && is_absent(&self.maps.pin(MapName::Policy(id)))
     }
 }
 

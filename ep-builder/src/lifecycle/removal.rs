@@ -14,6 +14,7 @@ use crate::load::{self, LoadError, Pins, Removed};
 use crate::maps::{Conntrack, Family, MapName, Maps, MapsError, Prefix};
 use crate::settings::Settings;
 use crate::state::{Place, StateError, Store};
+use crate::whole_file::is_absent;
 
 /// What was removed.
 #[derive(Debug, Default)]
@@ -78,12 +79,7 @@ impl<'a> Removal<'a> {
 
     /// Deletes an endpoint that the kernel has and the disk has not: its attach was killed before it was done.
     fn delete_unrecorded(&self, id: EndpointId) -> Result<Option<Deleted>, LifecycleError> {
-        if self
-            .maps
-            .pin(MapName::Policy(id))
-            .symlink_metadata()
-            .is_err()
-        {
+        if is_absent(&self.maps.pin(MapName::Policy(id))) {
             return Ok(None);
         }
         // Claimed while it is removed: an attach may be under way.
@@ -145,11 +141,12 @@ impl<'a> Removal<'a> {
         Ok(orphans)
     }
 
+    /// What cannot be looked at is there: others take what is not for lost.
     pub(super) fn is_on_disk(&self, id: EndpointId) -> bool {
         let folder = |place| self.store.layout().folder(id, place);
         [Place::Live, Place::Next]
             .into_iter()
-            .any(|place| folder(place).symlink_metadata().is_ok())
+            .any(|place| !is_absent(&folder(place)))
     }
 
     /// Whether the device that its addresses lead to has our programs.

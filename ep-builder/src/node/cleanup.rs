@@ -66,7 +66,7 @@ pub fn cleanup(settings: &Settings, store: &Store, by_force: bool) -> Result<Cle
     let _lock = folder.lock()?;
     let rest = match refuse_needed(store) {
         Ok(()) => Rest::Nothing,
-        Err(_) if by_force => Rest::WhatPodsNeed,
+        Err(NodeError::Needed { .. }) if by_force => Rest::WhatPodsNeed,
         Err(error) => return Err(error),
     };
     undo(settings, &folder, &mut Network::open()?, rest)

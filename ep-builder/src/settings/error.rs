@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::shape::ShapeError;
+use crate::trouble;
 use crate::whole_file::FileError;
 
 /// A configuration that cannot be used.
@@ -37,6 +38,8 @@ impl SettingsError {
             Self::File(e) if e.is_not_found() => Some(
                 "write that file, or name none: without a configuration every key has its default",
             ),
+            // What a disk needs, whoever knows disks says.
+            Self::File(_) if trouble::advice(self).is_some() => None,
             Self::File(_) => {
                 Some("the configuration is a plain TOML file of at most 1 MiB that weir may read")
             }

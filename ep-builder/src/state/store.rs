@@ -1,7 +1,6 @@
 //! The store itself: where it is, and the verbs that need no state of their own.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use super::error::StateError;
@@ -11,7 +10,7 @@ use super::recover::{self, Recovery, Side};
 use crate::endpoint::EndpointId;
 use crate::lock::FileLock;
 use crate::step::{Step, Steps};
-use crate::whole_file;
+use crate::whole_file::{self, is_absent, is_there};
 
 /// Long enough for a cold compile under load, short enough for a runtime that waits.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
@@ -75,14 +74,10 @@ impl Store {
     /// A lock needs a file, for which there may be no room: what is gone already is no reason to make
     /// one. Whoever works on the endpoint has its lock file, so that is asked for first.
     fn has_nothing_of(&self, id: EndpointId) -> bool {
-        let absent = |path: PathBuf| {
-            path.symlink_metadata()
-                .is_err_and(|e| e.kind() == io::ErrorKind::NotFound)
-        };
-        absent(self.layout.lock(id))
+        is_absent(&self.layout.lock(id))
             && Place::ALL
                 .into_iter()
-                .all(|place| absent(self.layout.folder(id, place)))
+                .all(|place| is_absent(&self.layout.folder(id, place)))
     }
 
     /// Removes what a killed ADD left: an id that is claimed without an endpoint, or remains without a
@@ -103,7 +98,7 @@ impl Store {
     pub fn forget_failure(&self, id: EndpointId) -> Result<(), StateError> {
         let folder = self.layout.folder(id, Place::Failed);
         // The common case, at the price of one system call.
-        if folder.symlink_metadata().is_err() {
+        if is_absent(&folder) {
             return Ok(());
         }
         let _lock = self.lock(id)?;
@@ -141,12 +136,7 @@ impl Store {
             Step::Remove(folder(Place::Failed)),
             Step::Remove(folder(Place::Previous)),
         ];
-        if self
-            .layout
-            .folder(id, Place::Live)
-            .symlink_metadata()
-            .is_ok()
-        {
+        if is_there(&folder(Place::Live))? {
             steps.push(Step::Rename(folder(Place::Live), folder(Place::Next)));
             steps.push(Step::Remove(folder(Place::Next)));
         }

@@ -10,7 +10,7 @@ use super::layout::{FolderName, Place};
 use super::list::{Entry, Status};
 use super::store::Store;
 use crate::endpoint::EndpointId;
-use crate::whole_file::{self, FileError};
+use crate::whole_file::{self, FileError, is_absent};
 
 /// Longer than any compile may take (`[clang] timeout_seconds` is an hour at most).
 const OLD: Duration = Duration::from_hours(2);
@@ -75,7 +75,7 @@ impl Store {
     pub fn sweep_locks(&self) -> Result<(), StateError> {
         for id in self.locked_ids()? {
             let live = self.layout().folder(id, Place::Live);
-            if live.symlink_metadata().is_err() {
+            if is_absent(&live) {
                 self.reap(id)?;
             }
         }

@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 pub struct Call {
     thread: Pid,
     number: u64,
-    arguments: [u64; 6],
+    pub(super) arguments: [u64; 6],
     details: String,
 }
 
@@ -48,7 +48,7 @@ table! { HARMLESS_HERE: }
 
 // Of the others, those that are met, for their names.
 table! { NAMED:
-    SYS_openat SYS_write SYS_pwrite64 SYS_writev SYS_fsync SYS_fdatasync SYS_ftruncate SYS_flock SYS_mkdirat
+    SYS_openat SYS_openat2 SYS_write SYS_pwrite64 SYS_writev SYS_fsync SYS_fdatasync SYS_ftruncate SYS_flock SYS_mkdirat
     SYS_unlinkat SYS_renameat2 SYS_renameat SYS_linkat SYS_symlinkat SYS_fchmod SYS_fchmodat SYS_utimensat
     SYS_bpf SYS_sendto SYS_sendmsg SYS_sendmmsg SYS_connect SYS_ioctl SYS_mount SYS_umount2 SYS_setns SYS_unshare SYS_mmap
     SYS_clone SYS_clone3 SYS_execve SYS_kill SYS_tgkill SYS_pidfd_send_signal SYS_exit_group
@@ -91,7 +91,7 @@ impl Call {
         u64::try_from(number) == Ok(self.number)
     }
 
-    fn name(&self) -> Option<&'static str> {
+    pub(super) fn name(&self) -> Option<&'static str> {
         let tables = [
             HARMLESS,
             HARMLESS_HERE,
@@ -178,8 +178,12 @@ impl Call {
 
     /// With what can be read of its arguments while the process stands still.
     pub(super) fn with_details(mut self) -> Self {
+        if let Some(target) = self.target().filter(|_| self.reads_files()) {
+            self.details = target.display().to_string();
+            return self;
+        }
         let [first, second, third, ..] = self.arguments;
-        let path_at = |place| self.memory(place, 200).map(|bytes| c_string(&bytes));
+        let path_at = |place| self.path_at(place);
         let details = match self.name() {
             Some(
                 "openat" | "mkdirat" | "unlinkat" | "renameat" | "renameat2" | "linkat"
@@ -195,8 +199,8 @@ impl Call {
                 .map(|it| format!("{:?}", String::from_utf8_lossy(&it)))
                 .or_else(|| self.file(first)),
             Some(
-                "fsync" | "fdatasync" | "flock" | "ftruncate" | "ioctl" | "read" | "fstat"
-                | "getdents64" | "fchmod",
+                "fsync" | "fdatasync" | "flock" | "ftruncate" | "ioctl" | "read" | "pread64"
+                | "readv" | "fstat" | "getdents64" | "fchmod",
             ) => self.file(first),
             // `nlmsg_type` of `struct nlmsghdr`, if it is netlink.
             Some("sendto") => self
@@ -214,6 +218,11 @@ impl Call {
         path.is_absolute().then_some(path)
     }
 
+    /// The text at this place of the process.
+    pub(super) fn path_at(&self, place: u64) -> Option<String> {
+        self.memory(place, 200).map(|bytes| c_string(&bytes))
+    }
+
     /// Up to so many bytes of the process; strings may end before.
     fn memory(&self, place: u64, bytes: u64) -> Option<Vec<u8>> {
         let file = File::open(format!("/proc/{}/mem", self.thread)).ok()?;
@@ -223,7 +232,7 @@ impl Call {
         (read >= 6).then_some(buffer)
     }
 
-    fn file(&self, descriptor: u64) -> Option<String> {
+    pub(super) fn file(&self, descriptor: u64) -> Option<String> {
         let link = std::fs::read_link(format!("/proc/{}/fd/{descriptor}", self.thread));
         Some(link.ok()?.display().to_string())
     }

@@ -18,6 +18,9 @@
 
 mod call;
 #[cfg(target_arch = "x86_64")]
+mod leap;
+mod reads;
+#[cfg(target_arch = "x86_64")]
 mod refuse;
 
 use std::collections::BTreeSet;
@@ -36,6 +39,8 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 pub use call::Call;
+#[cfg(target_arch = "x86_64")]
+pub use leap::{Clock, Leap, Leapt, leap};
 #[cfg(target_arch = "x86_64")]
 pub use refuse::{Refused, refuse};
 
@@ -66,6 +71,8 @@ pub enum Places {
     Every,
     /// Those that change a file or a folder.
     FileChanges,
+    /// Those that read a file or a folder of a disk.
+    FileReads,
     /// Those to `bpf(2)` that make or change something.
     BpfChanges,
 }
@@ -84,6 +91,7 @@ impl Places {
             Self::Effects => !call.is_harmless(),
             Self::Every => true,
             Self::FileChanges => call.changes_files(),
+            Self::FileReads => call.reads_files(),
             Self::BpfChanges => call.changes_bpf(),
         }
     }
@@ -97,6 +105,9 @@ enum Fate {
     /// The kernel does not do it, and says this.
     #[cfg(target_arch = "x86_64")]
     Refusal(Errno),
+    /// There is no such call: readings of a clock are off from then on.
+    #[cfg(target_arch = "x86_64")]
+    Leap(Leap),
 }
 
 /// Runs a command, and kills it and its children at the place with this number if it comes that far.
@@ -129,7 +140,7 @@ fn follow(
         .stdin(scratch(input))
         .stdout(share(&stdout))
         .stderr(share(&stderr));
-    let leader = start(command);
+    let leader = start(command, fate);
     let (still_running, alarm) = channel::<()>();
     let guard = thread::spawn(move || {
         if alarm.recv_timeout(DEADLINE) == Err(RecvTimeoutError::Timeout) {
@@ -179,7 +190,7 @@ fn text(file: &mut std::fs::File) -> String {
     clippy::zombie_processes,
     reason = "the tracer waits for it, and for all that it starts"
 )]
-fn start(command: &mut Command) -> Pid {
+fn start(command: &mut Command, fate: Fate) -> Pid {
     // SAFETY: between fork and exec this makes one system call and allocates nothing.
     unsafe { command.pre_exec(|| ptrace::traceme().map_err(std::io::Error::from)) };
     let child = command
@@ -199,6 +210,10 @@ fn start(command: &mut Command) -> Pid {
         | Options::PTRACE_O_TRACEVFORK
         | Options::PTRACE_O_TRACEEXEC;
     ptrace::setoptions(leader, options).expect("a tracee takes options");
+    #[cfg(target_arch = "x86_64")]
+    if let Fate::Leap(_) = fate {
+        leap::ask_the_kernel(leader);
+    }
     resume(leader, None);
     leader
 }
@@ -270,6 +285,10 @@ impl Tracer {
         let Ok(info) = ptrace::syscall_info(thread) else {
             return; // Gone meanwhile.
         };
+        #[cfg(target_arch = "x86_64")]
+        if let Fate::Leap(leap) = self.fate {
+            return self.tell_time(thread, &info, leap);
+        }
         let Some(call) = entered(thread, &info) else {
             return;
         };
@@ -298,6 +317,8 @@ impl Tracer {
             }
             #[cfg(target_arch = "x86_64")]
             Fate::Refusal(errno) => refuse::answer(thread, errno),
+            #[cfg(target_arch = "x86_64")]
+            Fate::Leap(_) => {}
         }
     }
 }

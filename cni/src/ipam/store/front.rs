@@ -1,6 +1,7 @@
 //! The first blocks of the index file: what it is valid for, and which pages follow.
 
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::FileExt;
 
 use sha2::{Digest, Sha256};
@@ -69,19 +70,19 @@ impl Front {
         }
     }
 
-    /// Reads one that is valid and whole.
-    pub(super) fn read(file: &File) -> Option<Self> {
+    /// Reads one; none if it is not valid and whole.
+    pub(super) fn read(file: &File) -> io::Result<Option<Self>> {
         let mut bytes = vec![0; BLOCK];
-        file.read_exact_at(&mut bytes, 0).ok()?;
-        let blocks = u32_at(&bytes, 12)? as usize;
+        file.read_exact_at(&mut bytes, 0)?;
+        let blocks = u32_at(&bytes, 12).map_or(0, |blocks| blocks as usize);
         if !(1..=MOST_BLOCKS).contains(&blocks) {
-            return None;
+            return Ok(None);
         }
         if blocks > 1 {
             bytes.resize(blocks * BLOCK, 0);
-            file.read_exact_at(&mut bytes, 0).ok()?;
+            file.read_exact_at(&mut bytes, 0)?;
         }
-        Self::parse(&bytes)
+        Ok(Self::parse(&bytes))
     }
 
     fn parse(bytes: &[u8]) -> Option<Self> {

@@ -39,22 +39,22 @@ pub(super) struct Index {
 impl Index {
     /// Opens an index that is valid for a folder with this stamp; none if there is none.
     pub(super) fn open(path: &Path, stamp: Stamp) -> Option<Self> {
-        let index = Self::open_any(path)?;
+        let index = Self::open_any(path).ok()?;
         (index.front.stamp == stamp).then_some(index)
     }
 
     /// Opens an index that is whole, whatever it was made for.
-    fn open_any(path: &Path) -> Option<Self> {
+    fn open_any(path: &Path) -> io::Result<Self> {
         step();
         let file = OpenOptions::new()
             .read(true)
             .write(true)
             .custom_flags(O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
-            .open(path)
-            .ok()?;
+            .open(path)?;
         step();
         let front = Front::read(&file)?;
-        Some(Self {
+        let front = front.ok_or_else(|| io::Error::other("it is not what was written"))?;
+        Ok(Self {
             file,
             path: path.to_owned(),
             front,
@@ -75,11 +75,7 @@ impl Index {
             bytes.extend(page.to_bytes());
         }
         replace(path, &bytes)?;
-        let error = || {
-            let source = io::Error::other("it is not what was just written");
-            FileError::of("read back", path)(source)
-        };
-        Self::open_any(path).ok_or_else(error)
+        Self::open_any(path).map_err(FileError::of("read back", path))
     }
 
     /// Says that changes are under way. Whoever dies before [`Self::finish`] leaves an index that is not valid.

@@ -182,52 +182,32 @@ mod tests {
                 }
             })
         };
-        for (standing, changed, version, expected, says) in [
-            (good.clone(), vec![], "1.0.0", Health::Ok, "weir 1.0.0"),
-            (
-                good.clone(),
-                vec![],
-                "1.1.0",
-                Health::Warn,
-                "this is weir 1.1.0",
-            ),
-            (stage(Stage::Begun), vec![], "1.0.0", Health::Fail, "begun"),
-            (
-                stage(Stage::Leaving),
-                vec![],
-                "1.0.0",
-                Health::Fail,
-                "removal",
-            ),
-            (
-                with(&|it| it.missing = plugin()),
-                vec![],
-                "1.0.0",
-                Health::Fail,
-                "weir-cni is not there",
-            ),
-            (
-                good.clone(),
-                plugin(),
-                "1.0.0",
-                Health::Warn,
-                "not as installed",
-            ),
-            (
-                with(&|it| it.lists.clear()),
-                vec![],
-                "1.0.0",
-                Health::Fail,
-                "names weir-cni",
-            ),
-        ] {
-            let found = of(&standing, &changed, version);
+        let check = |(standing, changed): (Standing, Vec<PathBuf>), expected, says| {
+            let found = of(&standing, &changed, "1.0.0");
             let worst = found.iter().max_by_key(|it| it.result).unwrap();
             assert_eq!(worst.result, expected, "{found:?}");
-            assert!(
-                found.iter().any(|it| it.found.contains(says)),
-                "{says}: {found:?}"
-            );
+            let is_said = found.iter().any(|it| it.found.contains(says));
+            assert!(is_said, "{says}: {found:?}");
+        };
+        let version = |version: &str| {
+            with(&|it| {
+                if let Some(record) = &mut it.record {
+                    version.clone_into(&mut record.version);
+                }
+            })
+        };
+        let missing = with(&|it| it.missing = plugin());
+        let unlisted = with(&|it| it.lists.clear());
+        for (standing, expected, says) in [
+            (good.clone(), Health::Ok, "weir 1.0.0"),
+            (version("1.1.0"), Health::Warn, "weir 1.1.0 is installed"),
+            (stage(Stage::Begun), Health::Fail, "begun"),
+            (stage(Stage::Leaving), Health::Fail, "removal"),
+            (missing, Health::Fail, "weir-cni is not there"),
+            (unlisted, Health::Fail, "names weir-cni"),
+        ] {
+            check((standing, Vec::new()), expected, says);
         }
+        check((good.clone(), plugin()), Health::Warn, "not as installed");
     }
 }

@@ -20,7 +20,7 @@ use ep_builder::health::is_health;
 use ep_builder::lifecycle::first_fault;
 use ep_builder::lock::FileLock;
 use ep_builder::state::{Entry, StateLayout, Store};
-use ep_builder::whole_file::{self, FileError};
+use ep_builder::whole_file::{self, FileError, is_absent};
 use serde_json::Value;
 
 use crate::failure::Failure;
@@ -134,12 +134,12 @@ fn make(node: &Node, asker: Asker, named: Option<&Path>) -> Result<Done, Failure
 pub(crate) fn remove(node: &Node) -> Result<Done, Failure> {
     let place = Place::of(node);
     // Who never had one makes no folder for it.
-    if !node.settings.paths.state_dir.exists() {
+    if is_absent(&node.settings.paths.state_dir) {
         return Ok(Done::Nothing);
     }
     let store = node.store()?;
     let has_endpoint = of(&store.list()?).is_some();
-    if !has_endpoint && !place.folder.exists() {
+    if !has_endpoint && is_absent(&place.folder) {
         return Ok(Done::Nothing);
     }
     let _lock = place.lock()?;

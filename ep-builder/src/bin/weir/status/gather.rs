@@ -13,6 +13,7 @@ use ep_builder::maps::{BY_HAND, Maps, MapsError};
 use ep_builder::node;
 use ep_builder::policy::{Enforcement, state_of};
 use ep_builder::state::{EndpointState, Entry, StateLayout, Status, Store};
+use ep_builder::whole_file::is_absent;
 
 use super::facts::{Endpoints, Facts, Failing, NodePart, Policy, Templates, Unseen};
 use super::{counts, health};
@@ -52,7 +53,7 @@ pub(super) fn gather(node: &Node, version: &'static str, kernel: String) -> Fact
     let missing = installed.map(|standing| standing.missing);
     facts.missing_files = gatherer.part("install", missing);
     // Nobody has made an endpoint here, and looking makes no folder.
-    let has_state = node.settings.paths.state_dir.exists();
+    let has_state = !is_absent(&node.settings.paths.state_dir);
     let store = if has_state {
         node.store().map(Some)
     } else {

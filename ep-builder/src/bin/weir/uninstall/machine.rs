@@ -12,7 +12,7 @@ use ep_builder::load::LoadError;
 use ep_builder::maps::Maps;
 use ep_builder::node::{cleanup, remove_pod_link};
 use ep_builder::state::{Entry, Store};
-use ep_builder::whole_file::{self, FileError};
+use ep_builder::whole_file::{self, FileError, is_there};
 
 use crate::failure::Failure;
 use crate::health;
@@ -56,8 +56,8 @@ pub(super) fn refuse_pods(node: &Node) -> Result<(), Failure> {
 
 /// The store, where there is one: who only looks makes none.
 fn store(node: &Node) -> Result<Option<Store>, Failure> {
-    let is_there = node.settings.paths.state_dir.exists();
-    is_there.then(|| node.store()).transpose()
+    let has_state = is_there(&node.settings.paths.state_dir)?;
+    has_state.then(|| node.store()).transpose()
 }
 
 fn endpoints(node: &Node) -> Result<Vec<Endpoint>, Failure> {
@@ -91,11 +91,7 @@ pub(super) fn would_remove(node: &Node) -> Result<Vec<Row>, Failure> {
         .collect();
     rows.extend(pins(node)?.into_iter().map(|pin| row("remove", pin, "pin")));
     let state = &node.settings.paths.state_dir;
-    rows.extend(
-        state
-            .exists()
-            .then(|| row("remove", state, "all of the state")),
-    );
+    rows.extend(is_there(state)?.then(|| row("remove", state, "all of the state")));
     rows.extend(logs(node).into_iter().map(|log| row("remove", log, "log")));
     Ok(rows)
 }
