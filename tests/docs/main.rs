@@ -7,6 +7,8 @@ mod compare;
 #[cfg(test)]
 mod json;
 #[cfg(test)]
+mod json_commands;
+#[cfg(test)]
 mod links;
 #[cfg(test)]
 mod lists;

@@ -39,9 +39,12 @@ pub fn make(folder: &Path) {
 /// What to write instead of what in the sizes of the maps, and the lines behind them.
 type Other = (&'static [(&'static str, &'static str)], &'static str);
 
+/// An endpoint with connections of its own.
+const LOCAL: &str = "[options]\nconntrack_local = true\n";
+
 /// What the suites change in [`MAPS`], and one change of a setting does not cover: sizes of maps are part of a
 /// template, and some change several settings at once. A test without its row fails, for want of template and clang.
-const OTHERS: [Other; 16] = [
+const OTHERS: [Other; 18] = [
     (&[("endpoints = 64", "endpoints = 128")], ""),
     (&[("ipcache = 64", "ipcache = 128")], ""),
     (
@@ -70,6 +73,21 @@ const OTHERS: [Other; 16] = [
         ],
         "",
     ),
+    (
+        &[
+            ("ct_tcp = 4096", "ct_tcp = 8192"),
+            ("ct_any = 4096", "ct_any = 2048"),
+            ("policy = 64", "policy = 128"),
+        ],
+        LOCAL,
+    ),
+    (
+        &[
+            ("ct_tcp = 4096", "ct_tcp = 1024"),
+            ("policy = 64", "policy = 32"),
+        ],
+        LOCAL,
+    ),
     (&[("snat = 4096", "snat = 262144")], ""),
     (
         &[
@@ -96,7 +114,7 @@ const SMALLEST: [Other; 4] = [
     (&[], ""),
     (&[("policy = 16", "policy = 32")], ""),
     (&[], "[options]\nconntrack_accounting = false\n"),
-    (&[], "[options]\nconntrack_local = true\n"),
+    (&[], LOCAL),
 ];
 
 fn configuration(maps: &str, (sizes, lines): &Other) -> String {

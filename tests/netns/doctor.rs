@@ -59,7 +59,7 @@ struct Case {
 const OTHER_SIZE: fn(&Lab) = |lab| lab.configure(&MAPS.replace("policy = 64", "policy = 128"));
 const AS_BEFORE: fn(&Lab) = |lab| lab.configure(MAPS);
 
-const CASES: [Case; 12] = [
+const CASES: [Case; 13] = [
     Case {
         what: "a filter is gone",
         happen: |_| drop(run("tc filter del dev lxc1 egress")),
@@ -124,6 +124,17 @@ const CASES: [Case; 12] = [
         result: "warn",
         says: &["notes"],
         undo: Some(|lab| fs::remove_file(lab.node().state().join("notes")).unwrap()),
+    },
+    Case {
+        what: "the log is another's, too",
+        happen: |lab| {
+            whole_file::write(&lab.node().log(), b"").unwrap();
+            fs::hard_link(lab.node().log(), lab.node().log().with_extension("2")).unwrap();
+        },
+        check: "log",
+        result: "warn",
+        says: &["has another name", "keeps no log", "move it away"],
+        undo: Some(|lab| fs::remove_file(lab.node().log()).unwrap()),
     },
     Case {
         what: "everybody may read the state",

@@ -9,9 +9,20 @@ use weir_tests::node::repository;
 use weir_tests::pods::run;
 use weir_tests::{Lab, Pod};
 
-use crate::lifecycle::needs;
 use crate::regenerate::{fault, generation, in_force, regenerate};
 use crate::traffic::{Count, udp_between};
+
+/// Other sources are other templates, which no bundle has.
+macro_rules! needs {
+    () => {
+        weir_tests::need!(
+            weir_tests::need::Need::Root,
+            weir_tests::need::Need::Tool("clang"),
+            weir_tests::need::Need::Tool("ip"),
+            weir_tests::need::Need::Tool("tc")
+        )
+    };
+}
 
 /// A program that is not in the sources of today, in a slot that none of them has.
 const NEW_TAIL: &str = "\nSEC(\"tail/of-tomorrow\")\nTAIL(26)\nint tail_of_tomorrow(struct __sk_buff *ctx)\n{\n\treturn end_from_container(ctx, DROP_HERE(DROP_INVALID), &(struct flow){});\n}\n";

@@ -1,6 +1,6 @@
 //! What is shipped: the release, the package, the image and the manifests around it, made by `.ci/package` from the
-//! binaries of this build, badly packed and with the templates of the configuration alone; nothing here takes the
-//! time that a real release may. `docs/packages.md` says what each holds.
+//! binaries of this build, badly packed and with the templates of the configuration alone; with `WEIR_LONG=1` as they
+//! are shipped, which takes its time. `docs/packages.md` says what each holds.
 
 #[cfg(test)]
 mod archive;
@@ -9,6 +9,8 @@ mod bare;
 #[cfg(test)]
 #[path = "../runtime/cgroup.rs"]
 mod cgroup;
+#[cfg(test)]
+mod containerd;
 #[cfg(test)]
 mod deb;
 #[cfg(test)]
@@ -20,9 +22,15 @@ mod listing;
 #[cfg(test)]
 mod manifests;
 #[cfg(test)]
+mod nodes;
+#[cfg(test)]
+mod podman;
+#[cfg(test)]
 mod private;
 #[cfg(test)]
 mod release;
+#[cfg(test)]
+mod same;
 #[cfg(test)]
 mod sbom;
 #[cfg(test)]

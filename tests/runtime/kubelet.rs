@@ -16,6 +16,15 @@ use crate::until::until;
 /// The namespace of all pods, in the sense of Kubernetes.
 pub(crate) const NAMESPACE: &str = "shop";
 
+/// How often a pod is tried again for what another plugin does wrong now and then.
+const TRIES: usize = 5;
+
+/// `ptp` adds a route from the pod's address while that is still tentative, if the machine is busy, and the kernel
+/// refuses it.
+fn is_slip_of_ptp(message: &str) -> bool {
+    message.contains("plugin type=\"ptp\" failed (add): failed to add route")
+}
+
 /// A pod with a container that answers on port 80.
 pub(crate) struct Pod {
     id: String,
@@ -60,8 +69,15 @@ impl<'host> Kubelet<'host> {
         }
     }
 
-    /// Makes a pod without a container, if its network can be made.
+    /// Makes a pod without a container, if its network can be made; tries again where a kubelet would, and it is not
+    /// weir that failed.
     pub(crate) fn try_run(&mut self, config: PodConfig) -> Result<String, Status> {
+        for _ in 0..TRIES {
+            match self.containerd.cri.run_pod(config.clone()) {
+                Err(error) if is_slip_of_ptp(error.message()) => {}
+                other => return other,
+            }
+        }
         self.containerd.cri.run_pod(config)
     }
 

@@ -3,6 +3,7 @@
 mod build;
 mod finding;
 mod installation;
+mod log;
 mod machine;
 mod maps;
 mod own_part;
@@ -69,6 +70,7 @@ fn look(node: &Node) -> Vec<Finding> {
     findings.extend(sources);
     findings.extend(build::state(node, &entries));
     findings.extend(unlisted);
+    findings.extend(log::look(node.settings.paths.log_file.as_deref()));
     findings.extend(maps::look(node, &ids));
     findings.extend(own_part::look(node, endpoints));
     findings.extend(pods::look(node, builder.as_ref(), &entries));
