@@ -37,7 +37,7 @@ test-bundle: ## The suites that run programs, where there is a bundle and no com
 	@.ci/deps test
 	@.ci/bundle
 
-kernels: ## The datapath in the kernels of KERNELS ("6.1 6.12"), under qemu
+kernels: ## The datapath in the kernels of KERNELS ("6.1 6.12 6.1-lockdown"), under qemu
 	@.ci/deps kernels
 	@tests/kernels/run.sh every
 
