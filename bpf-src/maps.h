@@ -134,7 +134,8 @@ struct {
 } IPCACHE_MAP SEC(".maps");
 
 /*
- * Read: the operator. Written: every program, at the one place where a packet's way ends.
+ * Read: the operator; the clock in it, conntrack.h. Written: every program, at the one place where a packet's way ends;
+ * the clock, where a packet is first one of a tick.
  * Forwarded and dropped add up to what came in. An array, which a packet needs no call to find its place in; so it has
  * all places, whatever fewer are asked for.
  */

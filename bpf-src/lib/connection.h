@@ -8,7 +8,7 @@
  * packet comes next asks anew. Only the side that began renews the answer in the entry: of its packets the
  * sender's identity is known for certain, while an answer to it is judged by the identity it once had.
  *
- * Reads: what policy.h and conntrack.h do. Drops: 133, 140, 155, 181.
+ * Reads: what policy.h and conntrack.h do, ENDPOINTS_MAP. Drops: 133, 140, 155, 181.
  */
 #pragma once
 
@@ -99,10 +99,17 @@ static __always_inline void connection_seek(struct ct_value *entry, const __be32
 	flow->is_outside = !(sought & 1);
 }
 
+/* Whether somebody asks where the peer is: the programs of pods do, to deliver. */
+enum connection_use {
+	CONNECTION_JUDGES,
+	CONNECTION_DELIVERS
+};
+
 /* Looks for an answer: 0, or a drop, or CONNECTION_ASKS. */
 static __always_inline int connection_look(struct __sk_buff *ctx, void *key, struct flow *flow,
 					   struct connection_case *judged, const int family,
-					   const enum direction direction)
+					   const enum direction direction,
+					   const enum connection_use use)
 {
 	struct connection_view view = connection_view(key, family);
 	struct ct_value *entry = NULL;
@@ -114,7 +121,8 @@ static __always_inline int connection_look(struct __sk_buff *ctx, void *key, str
 	}
 	if (entry && connection_stands(entry, flow, judged->revision, direction)) {
 		connection_go_on(ctx, entry, flow, judged->now, direction);
-		if (CONFIG_ENABLE_ROUTING && direction == DIRECTION_EGRESS)
+		if (CONFIG_ENABLE_ROUTING && use == CONNECTION_DELIVERS &&
+		    direction == DIRECTION_EGRESS)
 			connection_seek(entry, view.peer, flow, judged->now, family);
 		return 0;
 	}
@@ -210,7 +218,8 @@ static __always_inline int connection_step(struct __sk_buff *ctx, void *key, str
 					   const int family, const enum direction direction)
 {
 	struct connection_case judged = {};
-	int verdict = connection_look(ctx, key, flow, &judged, family, direction);
+	int verdict =
+		connection_look(ctx, key, flow, &judged, family, direction, CONNECTION_DELIVERS);
 
 	if (verdict != CONNECTION_ASKS)
 		return verdict;

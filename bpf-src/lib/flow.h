@@ -54,5 +54,5 @@ struct flow {
 	__u8 hop_limit;
 	__u8 is_quiet;    /* aggregation folds its trace event away */
 	__u8 events_lost; /* trace events that found no room, and are not counted yet */
-	__u8 is_outside;  /* the peer is no pod of this node; else nobody has looked */
+	__u8 is_outside;  /* the peer is known to be no pod of this node; else one may be */
 };

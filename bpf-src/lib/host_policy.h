@@ -168,7 +168,7 @@ VERIFIED_ALONE int node_look4(struct __sk_buff *ctx, struct ct4_key *key, struct
 {
 	if (!CONFIG_ENABLE_IPV4 || !key || !flow || !judged)
 		return DROP_HERE(DROP_INVALID);
-	return connection_look(ctx, key, flow, judged, FAMILY_IPV4, direction);
+	return connection_look(ctx, key, flow, judged, FAMILY_IPV4, direction, CONNECTION_JUDGES);
 }
 
 VERIFIED_ALONE int node_look6(struct __sk_buff *ctx, struct ct6_key *key, struct flow *flow,
@@ -176,7 +176,7 @@ VERIFIED_ALONE int node_look6(struct __sk_buff *ctx, struct ct6_key *key, struct
 {
 	if (!CONFIG_ENABLE_IPV6 || !key || !flow || !judged)
 		return DROP_HERE(DROP_INVALID);
-	return connection_look(ctx, key, flow, judged, FAMILY_IPV6, direction);
+	return connection_look(ctx, key, flow, judged, FAMILY_IPV6, direction, CONNECTION_JUDGES);
 }
 
 /* As connection_step(), for the node: 0, or a drop. */

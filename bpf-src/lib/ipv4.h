@@ -135,7 +135,6 @@ VERIFIED_ALONE int ipv4_icmp(struct __sk_buff *ctx, struct ct4_key *key, struct 
 VERIFIED_ALONE int ipv4_transport(struct __sk_buff *ctx, struct ct4_key *key, struct flow *flow,
 				  __u32 direction)
 {
-	const int from_pod = direction == DIRECTION_EGRESS;
 	int verdict;
 
 	if (!key || !flow)
@@ -148,8 +147,7 @@ VERIFIED_ALONE int ipv4_transport(struct __sk_buff *ctx, struct ct4_key *key, st
 	key->protocol = flow->protocol;
 	if (flow->protocol == IPPROTO_ICMP)
 		return ipv4_icmp(ctx, key, flow, direction);
-	key->dport = from_pod ? flow->dport : flow->sport;
-	key->sport = from_pod ? flow->sport : flow->dport;
+	transport_ports(flow, &key->sport, &key->dport, direction);
 	return 0;
 }
 
@@ -171,8 +169,7 @@ static __always_inline int ipv4_read(struct __sk_buff *ctx, const struct iphdr *
 	if (!transport_peek(ctx, flow))
 		return ipv4_transport(ctx, key, flow, direction);
 	key->protocol = flow->protocol;
-	key->dport = from_pod ? flow->dport : flow->sport;
-	key->sport = from_pod ? flow->sport : flow->dport;
+	transport_ports(flow, &key->sport, &key->dport, direction);
 	return 0;
 }
 

@@ -115,7 +115,6 @@ VERIFIED_ALONE int ipv6_icmp(struct __sk_buff *ctx, struct ct6_key *key, struct 
 VERIFIED_ALONE int ipv6_transport(struct __sk_buff *ctx, struct ct6_key *key, struct flow *flow,
 				  __u32 direction)
 {
-	const int from_pod = direction == DIRECTION_EGRESS;
 	int verdict = 0;
 
 	if (!key || !flow)
@@ -131,8 +130,7 @@ VERIFIED_ALONE int ipv6_transport(struct __sk_buff *ctx, struct ct6_key *key, st
 	key->protocol = flow->protocol;
 	if (flow->protocol == IPPROTO_ICMPV6)
 		return ipv6_icmp(ctx, key, flow, direction);
-	key->dport = from_pod ? flow->dport : flow->sport;
-	key->sport = from_pod ? flow->sport : flow->dport;
+	transport_ports(flow, &key->sport, &key->dport, direction);
 	return 0;
 }
 
@@ -148,7 +146,6 @@ static __always_inline int ipv6_read(struct __sk_buff *ctx, const struct ipv6hdr
 	if (!transport_peek(ctx, flow))
 		return ipv6_transport(ctx, key, flow, direction);
 	key->protocol = flow->protocol;
-	key->dport = from_pod ? flow->dport : flow->sport;
-	key->sport = from_pod ? flow->sport : flow->dport;
+	transport_ports(flow, &key->sport, &key->dport, direction);
 	return 0;
 }

@@ -92,3 +92,13 @@ VERIFIED_ALONE int transport_read(struct __sk_buff *ctx, struct flow *flow, __u3
 	flow->tcp_flags = header.tcp.flags;
 	return 0;
 }
+
+/* The ports of a packet as a key has them: from the pod's side. */
+static __always_inline void transport_ports(const struct flow *flow, __be16 *sport, __be16 *dport,
+					    __u32 direction)
+{
+	const int from_pod = direction == DIRECTION_EGRESS;
+
+	*dport = from_pod ? flow->dport : flow->sport;
+	*sport = from_pod ? flow->sport : flow->dport;
+}

@@ -160,24 +160,38 @@ fn a_template_that_is_nowhere_and_no_clang_are_said() {
     );
 }
 
-/// A copy of the datapath's sources with a use of a register that nobody set.
-fn broken_sources(stage: &Stage) -> PathBuf {
-    let folder = stage.lab.node().config().with_file_name("broken-src");
+/// Points the node at a copy of the datapath's sources, in which the programs of pods are other ones.
+fn with_sources(stage: &Stage, change: impl FnOnce(&str) -> String) {
+    let folder = stage.lab.node().config().with_file_name("other-src");
     copy(&repository("bpf-src"), &folder);
     let file = folder.join("bpf_lxc.c");
-    let text = fs::read_to_string(&file).unwrap();
+    let text = change(&fs::read_to_string(&file).unwrap());
+    whole_file::write(&file, text.as_bytes()).unwrap();
+    let config = stage.lab.node().config();
+    let text = fs::read_to_string(&config).unwrap();
+    let own = repository("bpf-src");
+    let text = text.replace(own.to_str().unwrap(), folder.to_str().unwrap());
+    whole_file::write(&config, text.as_bytes()).unwrap();
+}
+
+/// Uses a register that nobody set.
+fn broken(text: &str) -> String {
     let at = text
         .find("SEC(\"tc\")")
         .or_else(|| text.find("SEC("))
         .unwrap();
     let body = at + text[at..].find("{\n").unwrap() + 2;
-    let broken = format!(
+    format!(
         "{}\tasm volatile(\"r0 = r9\\n\");\n{}",
         &text[..body],
         &text[body..]
-    );
-    whole_file::write(&file, broken.as_bytes()).unwrap();
-    folder
+    )
+}
+
+/// Has a program that nothing of this weir would call.
+fn of_tomorrow(text: &str) -> String {
+    let more = "\nSEC(\"tail/of-tomorrow\")\nint of_tomorrow(struct __sk_buff *ctx)\n{\n\treturn ctx->len ? TC_ACT_SHOT : TC_ACT_OK;\n}\n";
+    format!("{text}{more}")
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -200,16 +214,24 @@ fn a_program_that_the_kernel_refuses_is_said_with_its_reason() {
     check(
         &stage,
         &Fault {
-            set: |stage| {
-                let sources = broken_sources(stage);
-                let config = stage.lab.node().config();
-                let text = fs::read_to_string(&config).unwrap();
-                let own = repository("bpf-src");
-                let text = text.replace(own.to_str().unwrap(), sources.to_str().unwrap());
-                whole_file::write(&config, text.as_bytes()).unwrap();
-            },
+            set: |stage| with_sources(stage, broken),
             lift: |stage| stage.lab.configure(MAPS),
             ..Fault::new("the verifier refuses", 100, &["R9 !read_ok"])
+        },
+    );
+}
+
+/// Left out, it would be missed by a packet only.
+#[test]
+fn sources_of_a_newer_weir_are_refused() {
+    needs!("clang");
+    let stage = Stage::alone();
+    check(
+        &stage,
+        &Fault {
+            set: |stage| with_sources(stage, of_tomorrow),
+            lift: |stage| stage.lab.configure(MAPS),
+            ..Fault::new("a newer weir", 100, &["tail/of-tomorrow", "bpf_dir"])
         },
     );
 }

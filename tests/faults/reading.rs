@@ -117,8 +117,8 @@ fn labelled(stage: &Stage, finished: &Finished) -> BTreeSet<String> {
     let mut lines = lasting(stage, finished);
     // Of the identity that nobody has any more.
     lines.remove("policy/N/identities/1003");
-    let shown = stage.weir("endpoint show 3").stdout;
-    let labels = shown.lines().filter(|line| line.contains("more=words"));
+    let shown = stage.weir("endpoint get 3 -o json").expect_success();
+    let labels = shown.lines().filter(|line| line.contains("words"));
     lines.extend(labels.map(ToOwned::to_owned));
     lines
 }

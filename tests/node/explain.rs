@@ -1,11 +1,13 @@
 //! `weir explain` about the node's own policy, and the wire: what the one says is what becomes of the other.
 
+mod ports;
+
 use serde_json::Value;
 use weir_tests::pods::MAPS;
 
 use crate::plugin::{Plugin, Pod};
 use crate::talk::{Connection, SILENCE, hears};
-use crate::world::{Place, World};
+use crate::world::{Place, World, parsed};
 use crate::{FAMILIES, needs};
 
 const POLICY: &str = "apiVersion: weir.dev/v1alpha1
@@ -355,4 +357,39 @@ fn what_meets_no_program_is_said() {
         aside.stderr.contains("no device with programs"),
         "{aside:?}"
     );
+    // A link that came later: what comes by it is not judged, and so it is said, not what another device would do.
+    world.another_way_back();
+    apply(&world);
+    let ends = [
+        ["192.0.3.254", "2001:db8:3::fe"],
+        ["192.0.3.1", "2001:db8:3::1"],
+    ];
+    let [router, node] = ends.map(parsed);
+    let (router, node) = (world.router().called(router), world.node().called(node));
+    for family in FAMILIES {
+        let what = What::Tcp(8_082);
+        let (from, to) = (router.address(family), receiver(node, family, what));
+        let beside = ["explain", "--from", &from.to_string(), "--to", &to];
+        let beside = world.lab.weir(&beside);
+        assert_eq!(beside.code, Some(1), "{beside:?}");
+        assert!(
+            beside.stderr.contains("no device with programs"),
+            "{beside:?}"
+        );
+        assert!(arrives(router, node, family, what));
+        // Who only says that he has the address of the node comes from outside.
+        let own = world.node();
+        let liar = ["--source", &own.address(family).to_string()];
+        let said = explain(&world, "world", &receiver(own, family, what), &liar);
+        assert_eq!(said["drop"]["reason"], 132, "{said}");
+    }
+    // Without a route nobody knows by which device it comes, and a link-local address is one of each link.
+    weir_tests::pods::run("ip route del default");
+    for (from, to) in [
+        ("198.51.100.2", "192.0.2.1:8082"),
+        ("fe80::5", "[2001:db8:2::1]:8082"),
+    ] {
+        let said = explain(&world, from, to, &[]);
+        assert_eq!(said["verdict"], "dropped", "{said}");
+    }
 }

@@ -13,7 +13,6 @@ mod filter;
 pub(crate) mod netlink;
 mod occupant;
 mod peer;
-mod queue;
 mod route;
 mod tcx;
 

@@ -74,7 +74,7 @@ impl Tree {
             .canonicalize()
             .map_err(FileError::of("open the release", folder))?;
         for name in SHAPE {
-            if !is_there(&folder.join(name))? {
+            if !leads_somewhere(&folder.join(name))? {
                 return Err(InstallError::NoTree {
                     folder,
                     lacks: name,
@@ -178,7 +178,7 @@ fn collect(
     paths: &mut Vec<PathBuf>,
 ) -> Result<(), InstallError> {
     let here = folder.join(below);
-    if depth == 0 || !is_there(&here)? {
+    if depth == 0 || !leads_somewhere(&here)? {
         return Ok(());
     }
     let listed = || std::fs::read_dir(&here)?.collect::<std::io::Result<Vec<_>>>();
@@ -200,7 +200,7 @@ fn collect(
 }
 
 /// Whether there is something at a path of the release.
-fn is_there(path: &Path) -> Result<bool, FileError> {
+fn leads_somewhere(path: &Path) -> Result<bool, FileError> {
     path.try_exists().map_err(FileError::of("look at", path))
 }
 

@@ -1,7 +1,7 @@
 //! The first generation of an endpoint, in the order in which a pod is wired: the template while nothing
 //! has changed yet, then an id, and the programs once there is a device.
 
-use super::switch::Ground;
+use super::switch::Past;
 use super::{Endpoints, InForce, LifecycleError, target};
 use crate::attach::Device;
 use crate::builder::Obtained;
@@ -11,6 +11,7 @@ use crate::options::EndpointOptions;
 use crate::patch::EndpointObject;
 use crate::state::Claim;
 use crate::timeline::Timeline;
+use crate::whole_file;
 
 /// As many ids with pins of the dead in a row mean that something else is wrong.
 const CLAIMS: usize = 16;
@@ -87,20 +88,13 @@ impl Endpoints<'_> {
             |object: &EndpointObject, target: &Target, device: &Device, timeline: &mut Timeline| {
                 ready.prepared.load(object, target, device, timeline)
             };
-        self.switch_by(
-            claim.begin()?,
-            endpoint,
-            built,
-            Ground::Fresh,
-            load,
-            timeline,
-        )
+        self.switch_by(claim.begin()?, endpoint, built, Past::None, load, timeline)
     }
 
     fn has_pins(&self, id: EndpointId) -> bool {
         use crate::maps::MapName::{Calls, Policy};
         [Policy(id), Calls(id)]
             .into_iter()
-            .any(|map| self.maps.pin(map).symlink_metadata().is_ok())
+            .any(|map| !whole_file::is_absent(&self.maps.pin(map)))
     }
 }

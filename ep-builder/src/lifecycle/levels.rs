@@ -156,13 +156,13 @@ impl Endpoints<'_> {
             Level::Programs => Some(self.reload(&record, timeline)?),
             Level::Constants | Level::Template => {
                 let mut renewed = self.rebuild(&endpoint, built, need, timeline)?;
-                self.restore(&endpoint, timeline)?;
+                renewed.notices.extend(self.restore(&endpoint, timeline)?);
                 renewed.notices.extend(self.reopen_host_ports(&endpoint));
                 return Ok(renewed);
             }
         };
         if need.level > Level::Nothing {
-            self.restore(&endpoint, timeline)?;
+            notices.extend(self.restore(&endpoint, timeline)?);
             notices.extend(self.reopen_host_ports(&endpoint));
         }
         notices.extend(installed.iter().flat_map(|it| it.notices().to_vec()));
@@ -196,7 +196,8 @@ impl Endpoints<'_> {
         if let Some(drift) = self.drift(&endpoint)? {
             need.raise(Level::Policy, drift);
         }
-        if let Some(drift) = rates::drift(&endpoint)? {
+        // A queue that cannot be looked at keeps nothing else from being put right.
+        if let Some(drift) = rates::drift(&endpoint).unwrap_or_else(|error| Some(chain(&error))) {
             need.raise(Level::Policy, drift);
         }
         timeline.mark("look");
@@ -218,13 +219,18 @@ impl Endpoints<'_> {
     }
 
     /// What stands beside the programs: rules of its policy, and the limit of what it gets.
-    fn restore(&self, endpoint: &Endpoint, timeline: &mut Timeline) -> Result<(), LifecycleError> {
-        rates::restore(endpoint)?;
+    /// What is wrong with the limit is for the operator to know: everything else is as it should be.
+    fn restore(
+        &self,
+        endpoint: &Endpoint,
+        timeline: &mut Timeline,
+    ) -> Result<Option<String>, LifecycleError> {
         if self.drift(endpoint)?.is_some() {
             self.enforcement().restore(endpoint)?;
             timeline.mark("rules");
         }
-        Ok(())
+        let limited = rates::restore(endpoint);
+        Ok(limited.map_err(|error| chain(&error)).err())
     }
 
     /// What is on disk against what would be written now.

@@ -23,11 +23,11 @@ struct Loaded {
 
 /// What stands where a generation goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ground {
+pub(super) enum Past {
     /// Nothing: the id was claimed, which finds pins of the dead, and the device was made just now.
-    Fresh,
+    None,
     /// Whatever disk and kernel say.
-    Used,
+    Asked,
 }
 
 impl Endpoints<'_> {
@@ -38,7 +38,7 @@ impl Endpoints<'_> {
         built: Built,
         timeline: &mut Timeline,
     ) -> Result<InForce, LifecycleError> {
-        self.switch_by(next, endpoint, built, Ground::Used, load::load, timeline)
+        self.switch_by(next, endpoint, built, Past::Asked, load::load, timeline)
     }
 
     /// As [`Self::switch`], with `load` to bring the object into the kernel.
@@ -50,7 +50,7 @@ impl Endpoints<'_> {
         next: Next,
         endpoint: &Endpoint,
         built: Built,
-        ground: Ground,
+        past: Past,
         load: impl FnOnce(
             &EndpointObject,
             &Target,
@@ -59,12 +59,12 @@ impl Endpoints<'_> {
         ) -> Result<Datapath, LoadError>,
         timeline: &mut Timeline,
     ) -> Result<InForce, LifecycleError> {
-        let policy = self.policy_on(ground, endpoint.id);
+        let policy = self.policy_on(past, endpoint.id);
         let record = EndpointRecord::new(endpoint.clone(), Some(built.key), policy);
         let target = self.target(endpoint);
         let (written, loaded) = beside(
             || next.write(built.object.bytes(), &built.header, record),
-            || self.load(&built.object, endpoint, &target, ground, load, timeline),
+            || self.load(&built.object, endpoint, &target, past, load, timeline),
         );
         timeline.mark("write");
         let (written, loaded) = both(written, loaded)?;
@@ -88,10 +88,10 @@ impl Endpoints<'_> {
     }
 
     /// What is in force of an endpoint; `policy::state_of` knows.
-    fn policy_on(&self, ground: Ground, id: EndpointId) -> PolicyState {
-        match ground {
-            Ground::Fresh => PolicyState::default(),
-            Ground::Used => {
+    fn policy_on(&self, past: Past, id: EndpointId) -> PolicyState {
+        match past {
+            Past::None => PolicyState::default(),
+            Past::Asked => {
                 let policy = self.enforcement().state_of(id);
                 policy.unwrap_or_default().unwrap_or_default()
             }
@@ -101,20 +101,20 @@ impl Endpoints<'_> {
     /// The device of an endpoint, and whether no policy of it stands anywhere.
     fn look_at(
         &self,
-        ground: Ground,
+        past: Past,
         endpoint: &Endpoint,
         target: &Target,
         rtnl: &mut Rtnl,
     ) -> Result<(Device, bool), LifecycleError> {
-        match ground {
-            Ground::Fresh => {
+        match past {
+            Past::None => {
                 let device = Device {
                     index: endpoint.host_ifindex,
                     name: target.device.clone(),
                 };
                 Ok((device, true))
             }
-            Ground::Used => {
+            Past::Asked => {
                 let device = rtnl.device(&target.device).map_err(LoadError::from)?;
                 Ok((device, self.is_new(endpoint.id)?))
             }
@@ -126,7 +126,7 @@ impl Endpoints<'_> {
         object: &EndpointObject,
         endpoint: &Endpoint,
         target: &Target,
-        ground: Ground,
+        past: Past,
         load: impl FnOnce(
             &EndpointObject,
             &Target,
@@ -136,7 +136,7 @@ impl Endpoints<'_> {
         timeline: &mut Timeline,
     ) -> Result<Loaded, LifecycleError> {
         let mut rtnl = Rtnl::open().map_err(LoadError::from)?;
-        let (device, is_new) = self.look_at(ground, endpoint, target, &mut rtnl)?;
+        let (device, is_new) = self.look_at(past, endpoint, target, &mut rtnl)?;
         timeline.mark("device");
         Ok(Loaded {
             datapath: load(object, target, &device, timeline)?,
@@ -154,8 +154,8 @@ impl Endpoints<'_> {
         timeline: &mut Timeline,
     ) -> Result<Installed, LifecycleError> {
         let target = self.target(endpoint);
-        let ground = Ground::Used;
-        let loaded = self.load(object, endpoint, &target, ground, load::load, timeline)?;
+        let past = Past::Asked;
+        let loaded = self.load(object, endpoint, &target, past, load::load, timeline)?;
         self.enforce(loaded, endpoint, &target, timeline)
     }
 

@@ -111,10 +111,16 @@ pub enum LoadError {
     },
 }
 
+/// Counters alone have ever become another type.
+const OTHER_TYPE: &str = "another version of weir made it: remove its pin, then `weir endpoint regenerate --all` and `weir node init`; what it holds begins anew, and pods go on meanwhile";
+
 impl LoadError {
     /// What to do, where the message does not say it.
     pub fn advice(&self) -> Option<&'static str> {
         match self {
+            Self::Incompatible { pinned, wanted, .. } if pinned.map_type != wanted.map_type => {
+                Some(OTHER_TYPE)
+            }
             Self::Incompatible { .. } => Some(
                 "`weir endpoint regenerate --all` takes every endpoint to conntrack and policy maps of another size; every other map keeps its size while an endpoint is there: set its size in [maps] back to what is pinned, take another map_prefix, or delete all endpoints and remove the pin",
             ),

@@ -9,6 +9,7 @@ use super::bpffs;
 use super::constants;
 use super::datapath::{Datapath, Tails, complete};
 use super::error::LoadError;
+use super::fits;
 use super::maps::MapSet;
 use crate::attach::Device;
 use crate::bpf::LoadedBtf;
@@ -31,6 +32,7 @@ impl Prepared {
         let object =
             Loadable::parse(bytes).map_err(|source| LoadError::Object { owner, source })?;
         complete(&object, owner)?;
+        fits::check(&object, &target.pins())?;
         timeline.mark("parse");
         let btf = LoadedBtf::load(&object.types)?;
         timeline.mark("types");

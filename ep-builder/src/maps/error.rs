@@ -88,7 +88,7 @@ impl MapsError {
         match self {
             Self::Missing { made, .. } => Some(made),
             Self::Different { .. } => Some(
-                "it was made by another version: detach the endpoints that use it, or give this weir a map_prefix of its own",
+                "it was made by another version: counters begin anew when their pin is removed, with `weir endpoint regenerate --all` and `weir node init` behind it; of other maps detach the endpoints that use it, or give this weir a map_prefix of its own",
             ),
             Self::Full { .. } => {
                 Some("raise its size in [maps], and attach the endpoints to the new map")

@@ -3,7 +3,7 @@
 use super::{Function, Loadable};
 
 impl Loadable {
-    /// Puts instructions before those of the function of this name; whether there is one. They may change r0 and r5 to
+    /// Puts instructions before those of the function of this name; whether there is one. They may change r0 and r6 to
     /// r9, which no function reads before it has written them, and go on behind their end.
     pub fn prepend(&mut self, function: &str, code: &[[u8; 8]]) -> bool {
         let mut functions = self.functions.iter_mut();

@@ -18,6 +18,7 @@ mod host_ports;
 mod host_scenario;
 mod identity;
 mod link;
+mod memory;
 mod missing;
 mod neighbors;
 mod network;

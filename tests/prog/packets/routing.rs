@@ -41,7 +41,8 @@ fn time_exceeded(net: Net, packet: &Packet) -> Vec<u8> {
         .bytes()
 }
 
-/// Whether its peer is a pod a connection knows for a second at most.
+/// Whether its peer is a pod a connection knows for a second at most. Until it is over, the packets to a pod that has come
+/// go by the stack, with whose they are, so that its own programs judge them.
 #[test]
 fn a_connection_looks_for_its_peer_again() {
     run(|net| {
@@ -54,6 +55,14 @@ fn a_connection_looks_for_its_peer_again() {
         let comes = [local.clone(), Step::Sought(false), to_pod(&next)];
         vec![
             row("a pod has come", [&outside[..], &comes].concat()),
+            row(
+                "a pod comes",
+                [
+                    &outside[..],
+                    &[local.clone(), Step::Within(next.bytes(), Want::Stack)],
+                ]
+                .concat(),
+            ),
             row(
                 "nobody has come",
                 [&outside[..], &[Step::Sought(true), outside[1].clone()]].concat(),

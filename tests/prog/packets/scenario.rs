@@ -3,13 +3,12 @@
 
 use std::net::IpAddr;
 
-use ep_builder::abi::CtValue;
-use ep_builder::bpf::Update;
 use ep_builder::endpoint::MacAddr;
 use ep_builder::events::Event;
 use ep_builder::maps::{Decision, Direction, LocalEndpoint, Peer, Prefix, Rule, Traffic};
 
 use super::build::{OTHER_HOST_MAC, OTHER_MAC, Packet};
+use super::memory::{remember, within};
 use crate::bench::{Bench, OTHER, OTHER_IDENTITY, OUTSIDE, POD, POD_IDENTITY, set_forwarding};
 
 pub(crate) const HOST_IDENTITY: u32 = 1;
@@ -74,6 +73,8 @@ pub(crate) enum Step {
     Expired,
     /// Every connection remembers of an earlier second whether its peer is a pod.
     Sought(bool),
+    /// The pod sends a frame in the very second in which every connection has found that its peer is no pod.
+    Within(Vec<u8>, Want),
     /// So many connections are tracked.
     Tracked(usize),
 }
@@ -164,7 +165,8 @@ pub(crate) fn check(bench: &mut Bench, scenarios: &[Scenario]) {
 
 pub(crate) fn take(bench: &mut Bench, step: &Step) -> Result<(), String> {
     match step {
-        Step::From(frame, want) => run(bench, (POD_SIDE, 0), frame, 0, want),
+        Step::From(frame, want) => from_pod(bench, frame, want),
+        Step::Within(frame, want) => within(bench, frame, want),
         Step::To(frame, mark, want) => run(bench, (NODE_SIDE, OUTSIDE), frame, *mark, want),
         Step::ByNode(frame, mark, want) => run(bench, (NODE_SIDE, 0), frame, *mark, want),
         Step::Tracked(want) => {
@@ -214,22 +216,8 @@ fn happen(bench: &Bench, step: &Step) {
         Step::NotReady(address) => local(bench, *address, 77),
         Step::Expired => remember(bench, "lifetime", 0),
         Step::Sought(is_pod) => remember(bench, "sought", 1 << 1 | u32::from(*is_pod)),
-        Step::From(..) | Step::To(..) | Step::ByNode(..) | Step::Tracked(_) => {
+        Step::From(..) | Step::To(..) | Step::ByNode(..) | Step::Within(..) | Step::Tracked(_) => {
             unreachable!("a packet or a look is no change")
-        }
-    }
-}
-
-/// Every connection gets this number in a field.
-fn remember(bench: &Bench, name: &str, number: u32) {
-    let mut fields = CtValue::LAYOUT.fields.iter();
-    let field = fields.find(|field| field.name == name).unwrap();
-    for map in bench.conntrack() {
-        let keys: Vec<_> = map.keys().map(Result::unwrap).collect();
-        for key in keys {
-            let mut value = map.lookup(&key).unwrap().unwrap();
-            value[field.offset..][..field.size].copy_from_slice(&number.to_ne_bytes());
-            map.update(&key, &value, Update::Replace).unwrap();
         }
     }
 }
@@ -334,6 +322,11 @@ fn grown(before: &[(u8, u8, u64)], after: &[(u8, u8, u64)]) -> Vec<(u8, u8)> {
 /// Whose packets the programs of these sections get.
 const POD_SIDE: &str = "from-container";
 const NODE_SIDE: &str = "to-container";
+
+/// A frame of the pod.
+pub(super) fn from_pod(bench: &mut Bench, frame: &[u8], want: &Want) -> Result<(), String> {
+    run(bench, (POD_SIDE, 0), frame, 0, want)
+}
 
 fn run(
     bench: &mut Bench,

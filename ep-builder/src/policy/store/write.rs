@@ -123,7 +123,7 @@ impl<'a> Exclusive<'a> {
         let layout = &self.store.layout;
         let whole = layout.revision(revision);
         let draft = layout.draft(revision);
-        if whole.symlink_metadata().is_ok() {
+        if !whole_file::is_absent(&whole) {
             // By one rename: a folder of this name is whole.
             self.run(&[
                 Step::Remove(draft.clone()),

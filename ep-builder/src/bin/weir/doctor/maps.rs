@@ -109,7 +109,10 @@ fn policy(node: &Node, maps: &Maps, ids: &[EndpointId]) -> Option<Finding> {
         }
     };
     if policies.is_unsettled() {
-        return Some(POLICY.warn("a change of the policy did not come to its end", apply));
+        return Some(POLICY.warn(
+            "a change of the policy did not come to its end",
+            "`weir gc` brings it there; so does the next change",
+        ));
     }
     if let Ok(false) = enforcement.has_basis() {
         return Some(POLICY.fail(

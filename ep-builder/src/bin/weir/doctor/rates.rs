@@ -11,9 +11,6 @@ const LIMIT: Check = Check {
     why: "a pod whose limit is gone gets as much as others can send",
 };
 
-/// The kind of queue that keeps a limit.
-const BUCKET: &str = "tbf";
-
 pub(super) fn look(records: &[&EndpointRecord]) -> Vec<Finding> {
     let endpoints = records.iter().map(|record| &record.endpoint);
     let limited = endpoints.filter_map(|endpoint| Some((endpoint, endpoint.bandwidth.ingress?)));
@@ -33,11 +30,14 @@ pub(super) fn look(records: &[&EndpointRecord]) -> Vec<Finding> {
 
 fn lost(rtnl: &mut Rtnl, endpoint: &Endpoint, limit: Limit) -> Option<Finding> {
     // A device that is gone was told with the endpoint.
-    let kind = rtnl.queue_of(&endpoint.host_ifname).ok()?;
-    let kind = kind.filter(|kind| kind != BUCKET)?;
+    let device = rtnl.device(&endpoint.host_ifname).ok()?;
+    let queue = rtnl.queue(&device).ok()??;
+    if queue.keeps(limit) {
+        return None;
+    }
     Some(LIMIT.fail(
         format!(
-            "endpoint {}: {} has the queue {kind}, and the pod is to get no more than {limit}",
+            "endpoint {}: {} has {queue}, and the pod is to get no more than {limit}",
             endpoint.id, endpoint.host_ifname
         ),
         format!("`weir endpoint regenerate {}` puts it back", endpoint.id),

@@ -5,6 +5,7 @@ mod book;
 mod cast;
 mod ends;
 mod excuse;
+mod host_port;
 mod report;
 mod scene;
 mod text;

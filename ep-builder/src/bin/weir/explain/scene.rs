@@ -155,6 +155,7 @@ impl<'a> Scene<'a> {
     /// A packet of a session that no connection is tracked for: the node may have had a socket for it before its policy
     /// came, and lets it go on.
     fn untracked(&self, packet: &Packet, sport: Option<u16>) -> Result<Packet, Failure> {
+        // The node is an end of it where programs of its devices are in the cast. Pods have no such excuse.
         let may_stand = !self.devices.is_empty() && packet.content.ports().is_some();
         let hint = match (may_stand, sport) {
             (true, Some(own)) => {

@@ -47,7 +47,7 @@ pub(crate) enum HealthError {
         source: Errno,
     },
     /// The plugin came to no end.
-    #[error("{} did not answer {verb} within {} s and was killed", plugin.display(), patience.as_secs())]
+    #[error("{} did not answer {verb} within {} s and was killed: {}", plugin.display(), patience.as_secs(), words(said))]
     Silent {
         /// The command.
         verb: String,
@@ -55,6 +55,8 @@ pub(crate) enum HealthError {
         plugin: PathBuf,
         /// How long it was waited for.
         patience: Duration,
+        /// What it said until then.
+        said: String,
     },
     /// What the plugin said.
     #[error("{verb} of {} for the container {CONTAINER} failed: {said}", plugin.display())]
@@ -66,6 +68,14 @@ pub(crate) enum HealthError {
         /// Its answer.
         said: String,
     },
+}
+
+fn words(said: &str) -> &str {
+    if said.is_empty() {
+        "it said nothing"
+    } else {
+        said
+    }
 }
 
 fn listed(folders: &[PathBuf]) -> String {
@@ -85,7 +95,7 @@ impl HealthError {
                 Some("it needs root, and a mount namespace that lasts: not that of `ip netns exec`")
             }
             Self::Silent { .. } => Some(
-                "its log and `weir calls list` say how far it came; what it left goes with the next call for this container",
+                "what it left goes with the next call for this container; if a compiler needs longer, raise `timeout_seconds` of [clang]",
             ),
             Self::Locked(_) | Self::File(_) | Self::Configuration { .. } | Self::Plugin { .. } => {
                 None

@@ -119,7 +119,7 @@ fn make(node: &Node, asker: Asker, named: Option<&Path>) -> Result<Done, Failure
     if is_same && is_well(node, &place, &store)? {
         return Ok(Done::Nothing);
     }
-    let plugin = Plugin::find()?;
+    let plugin = Plugin::find(&node.settings)?;
     // What was made from another configuration is given back to where it came from.
     let old = known.as_ref().unwrap_or(&wanted);
     plugin.call(Verb::Del, &old.configuration, &place.netns)?;
@@ -150,7 +150,7 @@ pub(crate) fn remove(node: &Node) -> Result<Done, Failure> {
         None => None,
     };
     if let Some(configuration) = configuration {
-        Plugin::find()?.call(Verb::Del, &configuration, &place.netns)?;
+        Plugin::find(&node.settings)?.call(Verb::Del, &configuration, &place.netns)?;
     }
     namespace::remove(&place.netns)?;
     whole_file::remove(&place.record)?;

@@ -3,12 +3,13 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, ExitStatus, Output};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use ep_builder::health::{CONTAINER, INTERFACE};
 use ep_builder::install::PLUGIN;
+use ep_builder::settings::Settings;
 use ep_builder::whole_file::FileError;
 use serde_json::Value;
 
@@ -50,8 +51,8 @@ pub(crate) struct Call<'a> {
     pub(crate) folder: &'a Path,
 }
 
-/// No call lasts so long: a compiler and all who wait for it are done before, and a runtime gives up.
-const PATIENCE: Duration = Duration::from_mins(3);
+/// No call lasts so long, but for a compiler, and for others who have it compile.
+const PATIENCE: Duration = Duration::from_mins(1);
 /// How often a call is looked at.
 const GLANCE: Duration = Duration::from_millis(2);
 
@@ -67,7 +68,7 @@ pub(crate) struct Plugin {
 
 impl Plugin {
     /// The one beside this program, else the one in the folders of plugins.
-    pub(crate) fn find() -> Result<Self, HealthError> {
+    pub(crate) fn find(settings: &Settings) -> Result<Self, HealthError> {
         let own = std::env::current_exe().ok();
         let beside = own.as_deref().and_then(Path::parent).map(Path::to_owned);
         let search: Vec<_> = beside
@@ -79,19 +80,19 @@ impl Plugin {
             Some(program) => Ok(Self {
                 program,
                 search,
-                patience: PATIENCE,
+                patience: patience(settings),
             }),
             None => Err(HealthError::NoPlugin(search)),
         }
     }
 
     /// The one at this path.
-    pub(crate) fn at(program: &Path) -> Self {
+    pub(crate) fn at(program: &Path, settings: &Settings) -> Self {
         let beside = program.parent().map(Path::to_owned).into_iter();
         Self {
             program: program.to_owned(),
             search: beside.chain(FOLDERS.map(PathBuf::from)).collect(),
-            patience: PATIENCE,
+            patience: patience(settings),
         }
     }
 
@@ -143,14 +144,18 @@ impl Plugin {
         let files = Files::new(call.configuration, call.folder);
         let files = files.map_err(FileError::of("write a temporary file in", call.folder))?;
         let output = files.run(&mut command, self.patience);
-        match output.map_err(FileError::of("run", &self.program))? {
-            Some(output) => Ok(output),
-            None => Err(HealthError::Silent {
-                verb: call.verb.to_owned(),
-                plugin: self.program.clone(),
-                patience: self.patience,
-            }),
-        }
+        let (status, [stdout, stderr]) = output.map_err(FileError::of("run", &self.program))?;
+        let status = status.ok_or_else(|| HealthError::Silent {
+            verb: call.verb.to_owned(),
+            plugin: self.program.clone(),
+            patience: self.patience,
+            said: String::from_utf8_lossy(&stderr).trim().to_owned(),
+        })?;
+        Ok(Output {
+            status,
+            stdout,
+            stderr,
+        })
     }
 
     fn judge(&self, verb: Verb, output: &Output) -> Result<(), HealthError> {
@@ -163,6 +168,10 @@ impl Plugin {
             said: said(output),
         })
     }
+}
+
+fn patience(settings: &Settings) -> Duration {
+    PATIENCE + settings.clang.timeout + settings.cache.lock_timeout
 }
 
 /// What a call reads and says: files, which take however much there is while nobody reads.
@@ -184,8 +193,12 @@ impl Files {
         })
     }
 
-    /// Runs a command to its end; none if it was killed because it came to none.
-    fn run(mut self, command: &mut Command, patience: Duration) -> io::Result<Option<Output>> {
+    /// Runs a command to its end; if it came to none and was killed, the status is none.
+    fn run(
+        mut self,
+        command: &mut Command,
+        patience: Duration,
+    ) -> io::Result<(Option<ExitStatus>, [Vec<u8>; 2])> {
         let mut child = command
             .stdin(self.stdin)
             .stdout(self.stdout.try_clone()?)
@@ -194,28 +207,24 @@ impl Files {
         let start = Instant::now();
         let status = loop {
             match child.try_wait()? {
-                Some(status) => break status,
+                Some(status) => break Some(status),
                 None if start.elapsed() < patience => sleep(GLANCE),
                 None => {
                     child.kill()?;
                     child.wait()?;
-                    return Ok(None);
+                    break None;
                 }
             }
         };
-        let mut output = Output {
-            status,
-            stdout: Vec::new(),
-            stderr: Vec::new(),
-        };
-        for (file, text) in [
-            (&mut self.stdout, &mut output.stdout),
-            (&mut self.stderr, &mut output.stderr),
-        ] {
+        let mut texts = [Vec::new(), Vec::new()];
+        for (file, text) in [&mut self.stdout, &mut self.stderr]
+            .into_iter()
+            .zip(&mut texts)
+        {
             file.rewind()?;
             file.take(LIMIT).read_to_end(text)?;
         }
-        Ok(Some(output))
+        Ok((status, texts))
     }
 }
 
@@ -245,13 +254,16 @@ mod tests {
     fn a_plugin_that_comes_to_no_end_is_killed() {
         let folder = tempfile::tempdir().unwrap();
         let (script, note) = (folder.path().join("plugin"), folder.path().join("pid"));
-        let sleeps = format!("#!/bin/sh\necho $$ > {}\nexec sleep 600\n", note.display());
+        let sleeps = format!(
+            "#!/bin/sh\necho waiting >&2\necho $$ > {}\nexec sleep 600\n",
+            note.display()
+        );
         let check = |text: &str| {
             whole_file::write(&script, text.as_bytes()).unwrap();
             fs::set_permissions(&script, Permissions::from_mode(0o755)).unwrap();
             let plugin = Plugin {
                 patience: Duration::from_secs(2),
-                ..Plugin::at(&script)
+                ..Plugin::at(&script, &Settings::default())
             };
             plugin.ask(&Call {
                 verb: "ADD",
@@ -270,7 +282,7 @@ mod tests {
         );
         let error = check(&sleeps).unwrap_err().to_string();
         assert!(
-            error.ends_with("did not answer ADD within 2 s and was killed"),
+            error.ends_with("did not answer ADD within 2 s and was killed: waiting"),
             "{error}"
         );
         let pid = fs::read_to_string(note).unwrap();

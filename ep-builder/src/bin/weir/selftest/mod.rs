@@ -45,7 +45,7 @@ pub(crate) fn prove(arguments: &Selftest, node: &Node) -> Result<Report, Failure
 
 fn prove_here(arguments: &Selftest, node: &Node) -> Result<Report, Failure> {
     let start = Instant::now();
-    let (plugin, found) = Runtime::find(arguments)?;
+    let (plugin, found) = Runtime::find(arguments, &node.settings)?;
     let room = Room::enter()?;
     let node = world::configure(node, &room)?;
     let families = world::families(&node.settings);

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use ep_builder::install::{PLUGIN, Record, Root};
+use ep_builder::settings::Settings;
 use ep_builder::whole_file::FileError;
 use serde_json::{Value, json};
 
@@ -45,13 +46,16 @@ pub(super) struct Asked {
 
 impl Runtime {
     /// The plugin and the configuration of this node. Before the node is left: both are looked for there.
-    pub(super) fn find(asked: &Selftest) -> Result<(Plugin, Option<(String, Value)>), Failure> {
+    pub(super) fn find(
+        asked: &Selftest,
+        settings: &Settings,
+    ) -> Result<(Plugin, Option<(String, Value)>), Failure> {
         // What `weir install` has on record is what runtimes call, whatever stands beside this program.
         let record = Record::read(&Root::Live)?;
         let installed = record.as_ref().map(|it| it.places.plugins.join(PLUGIN));
         let plugin = match asked.plugin.as_ref().or(installed.as_ref()) {
-            Some(path) => named(path)?,
-            None => Plugin::find().map_err(absent)?,
+            Some(path) => named(path, settings)?,
+            None => Plugin::find(settings).map_err(absent)?,
         };
         let network = record.as_ref().map(Record::network_path);
         let network = network.filter(|path| path.exists());
@@ -217,7 +221,7 @@ fn shipped() -> (String, Value) {
     ("as shipped".to_owned(), configuration)
 }
 
-fn named(path: &Path) -> Result<Plugin, Failure> {
+fn named(path: &Path, settings: &Settings) -> Result<Plugin, Failure> {
     if !path.is_file() {
         return Err(Failure::NotFound(format!(
             "there is no plugin {}: name weir-cni with --plugin",
@@ -226,7 +230,7 @@ fn named(path: &Path) -> Result<Plugin, Failure> {
     }
     // A name without a folder would be looked for on PATH.
     let whole = path.canonicalize().map_err(FileError::of("find", path))?;
-    Ok(Plugin::at(&whole))
+    Ok(Plugin::at(&whole, settings))
 }
 
 fn absent(error: HealthError) -> Failure {

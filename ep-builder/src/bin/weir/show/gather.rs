@@ -13,6 +13,7 @@ use ep_builder::load::Owner;
 use ep_builder::maps::{MapName, Maps, MapsError, ProgramsMap};
 use ep_builder::node::{self, DeviceStatus, HookStatus};
 use ep_builder::state::Entry;
+use ep_builder::whole_file::is_absent;
 
 use super::hooks::{Place, look};
 use super::scene::{
@@ -86,7 +87,7 @@ impl Gatherer<'_> {
 
     fn endpoints(&mut self) -> Vec<Endpoint> {
         // Nobody has made an endpoint here, and looking makes no folder.
-        if !self.node.settings.paths.state_dir.exists() {
+        if is_absent(&self.node.settings.paths.state_dir) {
             return Vec::new();
         }
         let listed = self.node.store().and_then(|store| Ok(store.list()?));
@@ -295,7 +296,7 @@ fn map(name: MapName, row: MapRow) -> Map {
 /// What passes because a rule says so: `weir policy show` tells the rest, and which rule.
 fn policy(node: &Node) -> Result<Policy, Failure> {
     // Nobody has made an endpoint here, and looking makes no folder.
-    if !node.settings.paths.state_dir.exists() {
+    if is_absent(&node.settings.paths.state_dir) {
         return Ok(Policy::default());
     }
     let relations = read(node, &[])?;

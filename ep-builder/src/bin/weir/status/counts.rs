@@ -60,7 +60,7 @@ pub(crate) fn drops(node: &Node, maps: &Maps) -> Result<Drops, Failure> {
     };
     let names = vocabulary(node);
     let mut drops = Drops::default();
-    for counter in counters.iter().filter(|it| it.packets > 0) {
+    for counter in &counters {
         let name = names.counted(counter.reason).name;
         match counter.reason {
             FORWARDED => {}
