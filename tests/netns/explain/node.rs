@@ -339,7 +339,7 @@ fn packets_of_the_node_fare_alike_in_every_shape() {
             &[],
         ),
         (
-            "[options]\ndrop_notification = false\npolicy_verdict_notification = false\n",
+            "[options]\ndrop_notification = false\ntrace_notification = false\npolicy_verdict_notification = false\n",
             &[],
         ),
         ("", &[("conntrack_local", 1)]),
