@@ -11,8 +11,7 @@ use ep_builder::whole_file;
 use nix::errno::Errno;
 use serde_json::{Value, json};
 use weir_tests::bare::Bare;
-use weir_tests::need;
-use weir_tests::need::Need;
+use weir_tests::need_bare;
 use weir_tests::pods::{MAPS, fd_path, new_namespace};
 use weir_tests::release::Release;
 #[cfg(target_arch = "x86_64")]
@@ -22,20 +21,6 @@ use weir_tests::trace::{self, Places, Traced};
 use crate::probe::{End, Probes, Sender};
 use crate::stage::{MORE, OLD};
 use crate::stride::places;
-
-/// What every test here needs.
-macro_rules! needs {
-    () => {
-        need!(
-            Need::Root,
-            Need::Templates,
-            Need::Tool("ip"),
-            Need::Tool("tc"),
-            Need::Tool("chroot"),
-            Need::Tool("strip")
-        )
-    };
-}
 
 /// A node, with pods that a runtime has had wired.
 struct Node<'a> {
@@ -125,7 +110,7 @@ fn try_to_wire(bare: &Bare) -> File {
 
 #[test]
 fn an_upgrade_dies_and_pods_go_on() {
-    needs!();
+    need_bare!();
     let release = Release::whole(MAPS);
     let node = Node::new(&release);
     let known = node.endpoints();
@@ -159,7 +144,7 @@ fn an_upgrade_dies_and_pods_go_on() {
 
 #[test]
 fn an_uninstall_that_is_refused_dies_and_pods_go_on() {
-    needs!();
+    need_bare!();
     let release = Release::whole(MAPS);
     let node = Node::new(&release);
     let known = node.bare.listing();
@@ -181,7 +166,7 @@ fn an_uninstall_that_is_refused_dies_and_pods_go_on() {
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn an_uninstall_that_cannot_look_takes_nothing_away() {
-    needs!();
+    need_bare!();
     let release = Release::whole(MAPS);
     let node = Node::new(&release);
     let known = node.endpoints();
@@ -204,7 +189,7 @@ fn an_uninstall_that_cannot_look_takes_nothing_away() {
 
 #[test]
 fn an_uninstall_by_force_dies_and_nobody_is_let_in() {
-    needs!();
+    need_bare!();
     let release = Release::whole(MAPS);
     let node = Node::new(&release);
     node.assert_silence_means_something();

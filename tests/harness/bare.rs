@@ -20,6 +20,21 @@ const NONE: Option<&str> = None;
 /// The network configuration that `weir install` writes.
 const NETWORK: &str = "etc/cni/net.d/10-weir.conflist";
 
+/// What a test with such a node needs.
+#[macro_export]
+macro_rules! need_bare {
+    () => {
+        $crate::need!(
+            $crate::need::Need::Root,
+            $crate::need::Need::Templates,
+            $crate::need::Need::Tool("ip"),
+            $crate::need::Need::Tool("tc"),
+            $crate::need::Need::Tool("chroot"),
+            $crate::need::Need::Tool("strip")
+        )
+    };
+}
+
 /// The root of the node, in namespaces of the calling thread's own. It is removed with the value.
 #[derive(Debug)]
 pub struct Bare {

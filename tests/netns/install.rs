@@ -7,11 +7,10 @@ use std::fs;
 use ep_builder::whole_file;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use weir_tests::bare::Bare;
-use weir_tests::need::Need;
 use weir_tests::pods::{MAPS, fd_path, new_namespace, run};
 use weir_tests::release::Release;
 use weir_tests::trace::{self, Places};
-use weir_tests::{need, process};
+use weir_tests::{need_bare, process};
 
 const NONE: Option<&str> = None;
 
@@ -28,23 +27,9 @@ fn assert_same(now: &BTreeSet<String>, before: &BTreeSet<String>, what: &str) {
     );
 }
 
-/// What every test here needs.
-macro_rules! needs {
-    () => {
-        need!(
-            Need::Root,
-            Need::Templates,
-            Need::Tool("ip"),
-            Need::Tool("tc"),
-            Need::Tool("chroot"),
-            Need::Tool("strip")
-        )
-    };
-}
-
 #[test]
 fn from_a_bare_node_to_a_pod_and_back() {
-    needs!();
+    need_bare!();
     let release = Release::whole(MAPS);
     let bare = Bare::new(&release);
     let before = bare.listing();
@@ -81,7 +66,7 @@ fn from_a_bare_node_to_a_pod_and_back() {
 
 #[test]
 fn by_force_pods_lose_their_network_and_nothing_is_left() {
-    needs!();
+    need_bare!();
     let release = Release::whole(MAPS);
     let bare = Bare::new(&release);
     let before = bare.listing();
@@ -103,7 +88,7 @@ fn by_force_pods_lose_their_network_and_nothing_is_left() {
 
 #[test]
 fn ranges_that_the_node_has_are_refused() {
-    needs!();
+    need_bare!();
     let release = Release::small();
     let bare = Bare::new(&release);
     run("ip link add podman0 type veth peer name podman1");
@@ -139,7 +124,7 @@ fn ranges_that_the_node_has_are_refused() {
 
 #[test]
 fn whoever_comes_after_the_dead_finishes_or_undoes_their_work() {
-    needs!();
+    need_bare!();
     let release = Release::whole(MAPS);
     let bare = Bare::new(&release);
     let before = bare.listing();
@@ -182,7 +167,7 @@ fn whoever_comes_after_the_dead_finishes_or_undoes_their_work() {
 /// A node on which no pod could be made is installed, and told so.
 #[test]
 fn a_selftest_that_fails_undoes_nothing_and_says_what_to_do() {
-    needs!();
+    need_bare!();
     let release = Release::whole(MAPS);
     let bare = Bare::new(&release);
     // A program, but not the plugin.

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use ep_builder::endpoint::EndpointId;
+use ep_builder::trouble;
 use ep_builder::whole_file::FileError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -69,6 +70,16 @@ pub(crate) enum Damage {
     /// It has a name that no runtime can have given.
     #[error("the note is damaged")]
     Name(#[from] InvalidName),
+}
+
+impl Damage {
+    /// What the disk does not give for a while: nothing is known to be wrong with the note then.
+    pub(crate) fn of_the_disk(self) -> Result<FileError, Self> {
+        match self {
+            Self::Unreadable(error) if trouble::advice(&error).is_some() => Ok(error),
+            other => Err(other),
+        }
+    }
 }
 
 impl Note {

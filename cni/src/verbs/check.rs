@@ -8,12 +8,11 @@ use std::path::Path;
 
 use ep_builder::endpoint::Endpoint;
 use ep_builder::lifecycle::first_fault;
-use ep_builder::trouble;
 
 use super::addresses::{Addresses, Patience};
 use super::node::Node;
 use super::{failures, host};
-use crate::attachments::{Damage, Found, Note, Stage, Wired};
+use crate::attachments::{Found, Note, Stage, Wired};
 use crate::error::{Error, Failure, Kind};
 use crate::log::CallLog;
 use crate::net::{Netns, Plan, Wire, first_difference};
@@ -74,10 +73,10 @@ fn wired(node: &Node, request: &Check) -> Result<Wired, Failure> {
             ..
         }) => Err(unknown("its ADD did not end")),
         // A pod is not to be replaced because a disk fails for a while.
-        Found::Damaged(Damage::Unreadable(error)) if trouble::advice(&error).is_some() => {
-            Err(failures::attachments(error.into()))
-        }
-        Found::Damaged(damage) => Err(unknown("what is known of it is damaged").source(damage)),
+        Found::Damaged(damage) => Err(match damage.of_the_disk() {
+            Ok(error) => failures::attachments(error.into()),
+            Err(damage) => unknown("what is known of it is damaged").source(damage),
+        }),
         Found::Nothing => Err(unknown("nothing is known of it")),
     }
 }

@@ -4,13 +4,12 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use ep_builder::lifecycle::Removal;
-use ep_builder::trouble;
 
 use super::addresses::{Addresses, Patience};
 use super::failures;
 use super::node::Node;
 use super::teardown::tear_down;
-use crate::attachments::{Damage, Found, Note, Stage, Wired};
+use crate::attachments::{Found, Note, Stage, Wired};
 use crate::error::{Error, Failure, Kind};
 use crate::ipam::{Holder, Reservation};
 use crate::log::CallLog;
@@ -85,11 +84,12 @@ fn notes(node: &Node, request: &Gc, failed: &mut Vec<Failure>) -> Result<Vec<Not
     let all = node.attachments.list().map_err(failures::attachments)?;
     let readable = all.into_iter().filter_map(|(_, found)| match found {
         Found::Note(listed) => Some(listed),
-        Found::Damaged(Damage::Unreadable(error)) if trouble::advice(&error).is_some() => {
-            failed.push(failures::attachments(error.into()));
+        Found::Damaged(damage) => {
+            let error = damage.of_the_disk().ok();
+            failed.extend(error.map(|error| failures::attachments(error.into())));
             None
         }
-        Found::Nothing | Found::Damaged(_) => None,
+        Found::Nothing => None,
     });
     let readable = readable
         .filter(|listed| listed.attachment.network == request.conf.network)

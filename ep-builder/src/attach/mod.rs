@@ -13,7 +13,7 @@ mod filter;
 pub(crate) mod netlink;
 mod occupant;
 mod peer;
-mod route;
+pub(crate) mod route;
 mod tcx;
 
 use std::fmt;

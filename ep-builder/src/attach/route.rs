@@ -10,9 +10,10 @@ use super::bytes::{attributes, word};
 use super::error::{AttachError, Request};
 use super::netlink::{Failure, Refusal, Rtnl};
 
-/// `struct rtmsg`, and the attribute with the device.
-const HEADER: usize = 12;
-const OIF: u16 = 4;
+/// `struct rtmsg`: family, bits of the destination, of the source, then table, origin, scope and type; and the attribute
+/// with the device.
+pub(crate) const HEADER: usize = 12;
+pub(crate) const OIF: u16 = 4;
 
 impl Rtnl {
     /// The number of the device by which a packet of the node to this address leaves; none if there is no route.

@@ -28,6 +28,7 @@ pub use health::{Fault, first_fault};
 pub use host_ports::HostPortError;
 pub use labels::{LabelChange, LabelError};
 pub use levels::{Assessed, Level, Need, Renewed};
+pub use rates::other_queue;
 pub use removal::{Deleted, Removal, Traces, pins};
 
 use crate::attach::Rtnl;

@@ -2,7 +2,7 @@
 //! send is kept inside of the pod, where only CHECK looks.
 
 use super::LifecycleError;
-use crate::attach::{AttachError, Device, Queue, Rtnl};
+use crate::attach::{AttachError, Device, Rtnl};
 use crate::endpoint::{Endpoint, Limit};
 use crate::load::LoadError;
 
@@ -11,15 +11,21 @@ pub(super) fn drift(endpoint: &Endpoint) -> Result<Option<String>, LifecycleErro
     let Some(limit) = endpoint.bandwidth.ingress else {
         return Ok(None);
     };
-    let found = look(endpoint).map_err(LoadError::from)?;
-    Ok(found.filter(|queue| !queue.keeps(limit)).map(|queue| {
-        let device = &endpoint.host_ifname;
-        format!("{device} has {queue}, and the pod is to get no more than {limit}")
-    }))
+    let found = Rtnl::open().and_then(|mut rtnl| other_queue(&mut rtnl, &device(endpoint), limit));
+    Ok(found.map_err(LoadError::from)?)
 }
 
-fn look(endpoint: &Endpoint) -> Result<Option<Queue>, AttachError> {
-    Rtnl::open()?.queue(&device(endpoint))
+/// In what the queue of a pod's host end is not the one that a limit asks for; none if it is.
+pub fn other_queue(
+    rtnl: &mut Rtnl,
+    device: &Device,
+    limit: Limit,
+) -> Result<Option<String>, AttachError> {
+    let found = rtnl.queue(device)?.filter(|queue| !queue.keeps(limit));
+    Ok(found.map(|queue| {
+        let device = &device.name;
+        format!("{device} has {queue}, and the pod is to get no more than {limit}")
+    }))
 }
 
 /// Puts the queue back that the limit asks for, where another one is in its place.

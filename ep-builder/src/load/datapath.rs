@@ -86,9 +86,8 @@ impl Datapath {
         let object =
             Loadable::parse(bytes).map_err(|source| LoadError::Object { owner, source })?;
         constants::check(bytes, &object, target, device)?;
-        complete(&object, owner)?;
         let pins = target.pins();
-        fits::check(&object, &pins)?;
+        usable(&object, &pins)?;
         timeline.mark("parse");
         bpffs::ready(&target.bpffs_dir)?;
         let mut datapath = Self::of(MapSet::open(&object, &pins)?, pins);
@@ -279,6 +278,12 @@ impl Datapath {
 
 fn missing_program(name: &str) -> LoadError {
     LoadError::Missing(format!("program {name}"))
+}
+
+/// Refuses an object that is not complete, or that has more than this loader knows.
+pub(super) fn usable(object: &Loadable, pins: &Pins) -> Result<(), LoadError> {
+    complete(object, pins.owner())?;
+    fits::check(object, pins)
 }
 
 /// Refuses an object without the programs that are attached, before anything is created.

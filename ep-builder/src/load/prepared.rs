@@ -7,9 +7,8 @@
 use super::Target;
 use super::bpffs;
 use super::constants;
-use super::datapath::{Datapath, Tails, complete};
+use super::datapath::{Datapath, Tails, usable};
 use super::error::LoadError;
-use super::fits;
 use super::maps::MapSet;
 use crate::attach::Device;
 use crate::bpf::LoadedBtf;
@@ -31,8 +30,7 @@ impl Prepared {
         let owner = target.owner;
         let object =
             Loadable::parse(bytes).map_err(|source| LoadError::Object { owner, source })?;
-        complete(&object, owner)?;
-        fits::check(&object, &target.pins())?;
+        usable(&object, &target.pins())?;
         timeline.mark("parse");
         let btf = LoadedBtf::load(&object.types)?;
         timeline.mark("types");

@@ -6,11 +6,9 @@ use nix::libc;
 
 use super::addresses::{Hints, ip};
 use crate::attach::bytes::{attributes, word};
+use crate::attach::route::{HEADER, OIF};
 
-/// `struct rtmsg`: family, bits of the destination, of the source, then table, origin, scope and type.
-const HEADER: usize = 12;
-/// Attributes of a route.
-const OIF: u16 = 4;
+/// Attributes of a route, beside its device.
 const GATEWAY: u16 = 5;
 const PRIORITY: u16 = 6;
 const SOURCE: u16 = 7;

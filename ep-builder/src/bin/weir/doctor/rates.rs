@@ -2,6 +2,7 @@
 
 use ep_builder::attach::Rtnl;
 use ep_builder::endpoint::{Endpoint, Limit};
+use ep_builder::lifecycle::other_queue;
 use ep_builder::state::EndpointRecord;
 
 use super::finding::{Check, Finding};
@@ -31,15 +32,9 @@ pub(super) fn look(records: &[&EndpointRecord]) -> Vec<Finding> {
 fn lost(rtnl: &mut Rtnl, endpoint: &Endpoint, limit: Limit) -> Option<Finding> {
     // A device that is gone was told with the endpoint.
     let device = rtnl.device(&endpoint.host_ifname).ok()?;
-    let queue = rtnl.queue(&device).ok()??;
-    if queue.keeps(limit) {
-        return None;
-    }
+    let other = other_queue(rtnl, &device, limit).ok()??;
     Some(LIMIT.fail(
-        format!(
-            "endpoint {}: {} has {queue}, and the pod is to get no more than {limit}",
-            endpoint.id, endpoint.host_ifname
-        ),
+        format!("endpoint {}: {other}", endpoint.id),
         format!("`weir endpoint regenerate {}` puts it back", endpoint.id),
     ))
 }

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ep_builder::endpoint::Endpoint;
+use ep_builder::events::packet::protocol;
 use ep_builder::explain::Packet;
 use ep_builder::maps::{HostPortsMap, Lead, MapsError, NodePort};
 use ep_builder::sock::{NetnsMap, Owner, Sockets};
@@ -50,7 +51,7 @@ pub(super) fn refuse_host_port(
         lead.pod,
         lead.id,
         lead.pod,
-        suffix(port.protocol)
+        protocol(port.protocol)
     )))
 }
 
@@ -123,15 +124,6 @@ fn are_led(node: &Node, endpoints: &[Endpoint], from: &End) -> Result<bool, Fail
         _ => false,
     });
     Ok(is_known && programs.iter().any(|(_, id)| id.is_some()))
-}
-
-/// What stands behind a port on the command line.
-fn suffix(protocol: u8) -> &'static str {
-    match protocol {
-        17 => "udp",
-        132 => "sctp",
-        _ => "tcp",
-    }
 }
 
 #[cfg(test)]

@@ -32,10 +32,7 @@ pub(super) fn fills(maps: &Maps) -> Result<Vec<Fill>, Failure> {
 /// Arrays are always as long as they are, and rings go round.
 pub(crate) fn fills_up(map: MapName) -> bool {
     let kind = map.definition().map_type;
-    matches!(
-        kind,
-        MapType::Hash | MapType::Lru | MapType::PerCpu | MapType::Trie
-    )
+    matches!(kind, MapType::Hash | MapType::Lru | MapType::Trie)
 }
 
 fn fill(maps: &Maps, map: MapName) -> Result<Fill, MapsError> {

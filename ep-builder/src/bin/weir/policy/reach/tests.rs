@@ -121,6 +121,34 @@ spec:
     ports: [{port: 5432}, {port: 53, protocol: UDP}]
 ";
 
+pub(crate) const NO_SSH: &str = "apiVersion: weir.dev/v1alpha1
+kind: WeirPolicy
+metadata: {name: no-ssh}
+spec:
+  podSelector: {matchLabels: {app: db}}
+  ingress:
+  - {action: deny, ports: [{port: 22}]}
+";
+
+/// A policy about what the database may be sent, or may send, by the address of the other end.
+pub(crate) fn by_address(direction: &str, block: &str) -> String {
+    let (field, peer) = match direction {
+        "Ingress" => ("ingress", "from"),
+        _ => ("egress", "to"),
+    };
+    format!(
+        "apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {{name: out, namespace: shop}}
+spec:
+  podSelector: {{matchLabels: {{app: db}}}}
+  policyTypes: [{direction}]
+  {field}:
+  - {peer}: [{{ipBlock: {{{block}}}}}]
+"
+    )
+}
+
 #[test]
 fn without_a_policy_there_is_one_row() {
     check("", &PODS, &["anybody -> anybody: any"], [&[], &[]]);
@@ -152,14 +180,8 @@ fn who_is_isolated_is_reached_by_a_rule_or_by_the_node() {
 
 #[test]
 fn both_ends_must_allow_it_and_what_is_denied_is_taken_out() {
-    let documents = "apiVersion: weir.dev/v1alpha1
-kind: WeirPolicy
-metadata: {name: no-ssh}
-spec:
-  podSelector: {matchLabels: {app: db}}
-  ingress:
-  - {action: deny, ports: [{port: 22}]}
----
+    let documents = NO_SSH.to_owned()
+        + "---
 apiVersion: weir.dev/v1alpha1
 kind: WeirPolicy
 metadata: {name: probe}
@@ -171,7 +193,7 @@ spec:
     ports: [{port: 20, endPort: 25}]
 ";
     check(
-        documents,
+        &documents,
         &PODS,
         &[
             "anybody but lab/probe -> anybody but shop/db: any",
@@ -184,17 +206,9 @@ spec:
 
 #[test]
 fn addresses_that_are_not_treated_alike_are_told_apart() {
-    let documents = "apiVersion: networking.k8s.io/v1
-kind: NetworkPolicy
-metadata: {name: out, namespace: shop}
-spec:
-  podSelector: {matchLabels: {app: db}}
-  policyTypes: [Ingress]
-  ingress:
-  - from: [{ipBlock: {cidr: 0.0.0.0/0, except: [10.0.0.0/8]}}]
-";
+    let documents = by_address("Ingress", "cidr: 0.0.0.0/0, except: [10.0.0.0/8]");
     check(
-        documents,
+        &documents,
         &[("lab", "probe", "probe"), ("shop", "db", "db")],
         &[
             "anybody -> anybody but shop/db: any",
@@ -237,33 +251,17 @@ spec:
     let expected =
         "lab/a and 1 more -> shop/db: any (IPv4 from addresses in no named network) (IPv6)";
     assert!(found.iter().any(|row| row == expected), "{found:?}");
-    let but = "apiVersion: networking.k8s.io/v1
-kind: NetworkPolicy
-metadata: {name: out, namespace: shop}
-spec:
-  podSelector: {matchLabels: {app: db}}
-  policyTypes: [Egress]
-  egress:
-  - to: [{ipBlock: {cidr: 0.0.0.0/0, except: [10.0.0.0/8]}}]
-";
-    let found = told(&on_node(but, &pods, &["192.0.2.1", "10.9.0.1"]));
+    let but = by_address("Egress", "cidr: 0.0.0.0/0, except: [10.0.0.0/8]");
+    let found = told(&on_node(&but, &pods, &["192.0.2.1", "10.9.0.1"]));
     let expected = "shop/db -> the node: any by 8 (IPv4 to rest of 0.0.0.0/0)";
     assert_eq!(found, [expected]);
 }
 
 #[test]
 fn who_is_outside_sends_to_nobody_outside() {
-    let out = "apiVersion: networking.k8s.io/v1
-kind: NetworkPolicy
-metadata: {name: out, namespace: shop}
-spec:
-  podSelector: {matchLabels: {app: db}}
-  policyTypes: [Egress]
-  egress:
-  - to: [{ipBlock: {cidr: 10.0.0.0/8}}]
-";
+    let out = by_address("Egress", "cidr: 10.0.0.0/8");
     let pods = [("lab", "a", "a"), ("lab", "b", "b"), ("shop", "db", "db")];
-    let relations = relations(out, &pods);
+    let relations = relations(&out, &pods);
     for row in rows(&relations) {
         for [from, to] in relations.meeting(&row) {
             let is_edge = |from: usize, to: usize| {

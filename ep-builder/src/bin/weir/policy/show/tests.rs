@@ -1,6 +1,6 @@
 //! Pictures of few and of many, and the words beside them.
 
-use super::super::reach::tests::{PODS, Pod, relations};
+use super::super::reach::tests::{NO_SSH, PODS, Pod, relations};
 use super::super::reach::{Relations, rows};
 use super::table::listed;
 use super::{json, page};
@@ -158,15 +158,7 @@ spec:
 
 #[test]
 fn a_way_that_needs_no_rule_is_none_by_a_rule() {
-    let closed_but_for_ssh = "apiVersion: weir.dev/v1alpha1
-kind: WeirPolicy
-metadata: {name: no-ssh}
-spec:
-  podSelector: {matchLabels: {app: db}}
-  ingress:
-  - {action: deny, ports: [{port: 22}]}
-";
-    let relations = relations(closed_but_for_ssh, &PODS);
+    let relations = relations(NO_SSH, &PODS);
     let rows = rows(&relations);
     let by_rule = rows
         .iter()

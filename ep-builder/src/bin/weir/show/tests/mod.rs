@@ -6,7 +6,7 @@ use ep_builder::endpoint::{EndpointId, Pod};
 
 use super::scene::{Scene, Stand};
 use super::{gather, layout, page, text};
-use crate::policy::reach::tests::relations;
+use crate::policy::reach::tests::{by_address, relations};
 use nodes::{allow, node};
 
 const HOSTILE: &str = "</title><script>alert(1)</script>\" onload='x()'\u{202e}\u{0}";
@@ -157,16 +157,8 @@ fn edges_of_policy_join_the_pods_of_their_identities() {
 
 #[test]
 fn edges_of_policy_say_between_which_addresses() {
-    let out = "apiVersion: networking.k8s.io/v1
-kind: NetworkPolicy
-metadata: {name: out, namespace: shop}
-spec:
-  podSelector: {matchLabels: {app: db}}
-  policyTypes: [Ingress]
-  ingress:
-  - from: [{ipBlock: {cidr: 0.0.0.0/0, except: [11.0.0.0/8]}}]
-";
-    let allowed = gather::allowed(&relations(out, &[("lab", "a", "a"), ("shop", "db", "db")]));
+    let out = by_address("Ingress", "cidr: 0.0.0.0/0, except: [11.0.0.0/8]");
+    let allowed = gather::allowed(&relations(&out, &[("lab", "a", "a"), ("shop", "db", "db")]));
     let pods = allowed.iter().find(|it| !it.from.endpoints.is_empty());
     let pods = serde_json::to_value(pods.unwrap()).unwrap();
     assert_eq!(pods["traffic"], "any (IPv4)", "{pods}");
