@@ -17,6 +17,8 @@ over() { # FOLDER
 for folder in /etc /opt /usr/lib /usr/local /var/log /var/lib "$repository"; do
     over "$folder"
 done
+# What a weir of this machine left is no page's.
+rm -rf /etc/weir /usr/lib/weir /var/log/weir /var/lib/weir
 # What `make build` would have left.
 mkdir -p "$repository/target"
 mount -t tmpfs target "$repository/target"
