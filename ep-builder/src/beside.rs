@@ -1,13 +1,31 @@
 //! Two pieces of work at the same time, where neither needs what the other does.
 
+mod helper;
+
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
 
-/// Does `there` on a thread of its own while `here` runs on this one, and returns when both are done. Where no
-/// thread is to be had, one comes after the other.
+use nix::sched::{CpuSet, sched_getaffinity};
+use nix::unistd::Pid;
+
+pub use helper::keep_helper;
+
+/// Does `there` on another thread while `here` runs on this one, and returns when both are done. Where no thread is to
+/// be had, one comes after the other. A panic of either goes on here.
 ///
-/// For what the kernel or a disk is waited for. A panic of either goes on here.
+/// The other thread is the helper of this one, if it keeps any ([`keep_helper`]), and otherwise a new one.
 pub fn beside<A: Send, B>(there: impl FnOnce() -> A + Send, here: impl FnOnce() -> B) -> (A, B) {
+    match helper::of_this_thread() {
+        Some(helper) => helper.beside(there, here),
+        None => on_a_new_thread(there, here),
+    }
+}
+
+/// The same with a thread of its own, which sees what this one sees: its namespaces, its working directory.
+fn on_a_new_thread<A: Send, B>(
+    there: impl FnOnce() -> A + Send,
+    here: impl FnOnce() -> B,
+) -> (A, B) {
     let mut work = Some(there);
     let mut done = None;
     let here = thread::scope(|scope| {
@@ -26,6 +44,38 @@ pub fn beside<A: Send, B>(there: impl FnOnce() -> A + Send, here: impl FnOnce() 
             None => resume_unwind(Box::new("work was lost")),
         },
     }
+}
+
+/// Does the same on several threads at once, of which this is one: `work` takes what nobody has taken yet, and returns
+/// when nothing is left. Returns when all have returned.
+pub fn together(work: impl Fn() + Sync) {
+    if let Some(helper) = helper::of_this_thread() {
+        helper.beside(&work, &work);
+        return;
+    }
+    let others = count(&processors()).clamp(1, THREADS) - 1;
+    thread::scope(|scope| {
+        for _ in 0..others {
+            // Not joined, as above.
+            drop(thread::Builder::new().spawn_scoped(scope, &work));
+        }
+        work();
+    });
+}
+
+/// More threads than the programs of an endpoint can keep busy.
+const THREADS: usize = 4;
+
+/// The processors that this thread may run on. The library's own count reads files of the control groups as well,
+/// which takes as long as the verifier needs for one of the programs.
+fn processors() -> CpuSet {
+    sched_getaffinity(Pid::from_raw(0)).unwrap_or_default()
+}
+
+fn count(processors: &CpuSet) -> usize {
+    let all = 0..CpuSet::count();
+    all.filter(|cpu| processors.is_set(*cpu).unwrap_or(false))
+        .count()
 }
 
 #[cfg(test)]

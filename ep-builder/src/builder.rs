@@ -2,22 +2,23 @@
 //!
 //! `shape -> headers -> key -> [cache | bundle | clang] -> template -> patch -> object`; brackets are I/O.
 
+mod template;
+
 use std::path::Path;
 use std::time::Duration;
 
-use crate::cache::{Bundle, BundleError, CacheError, Entry, Recipe, TemplateCache};
+use crate::cache::{Bundle, BundleError, Entry, TemplateCache};
 use crate::compile::{Clang, CompileError, Compiled, FLAGS, Limits, Search, compile};
 use crate::elf::constant_sites;
 use crate::endpoint::{Endpoint, Values};
 use crate::error::{Error, chain};
-use crate::header::{Headers, Renderer};
+use crate::header::{Headers, Renderer, Texts};
 use crate::key::TemplateKey;
-use crate::lock::LockError;
 use crate::options::EndpointOptions;
 use crate::patch::EndpointObject;
 use crate::settings::Settings;
 use crate::shape::{self, EndpointConfig};
-use crate::sources::{UnitSources, Units, read_templates};
+use crate::sources::{SourceError, UnitSources, Units, read_templates};
 use crate::state::StateLayout;
 use crate::timeline::Timeline;
 use crate::unit::Unit;
@@ -46,9 +47,6 @@ pub struct Obtained {
     /// What the operator should know.
     pub notices: Vec<String>,
 }
-
-/// A template that is there.
-type Found = (TemplateKey, Entry, Origin);
 
 /// An endpoint's object, ready to be kept and loaded.
 #[derive(Debug)]
@@ -80,14 +78,30 @@ pub struct Builder {
 impl Builder {
     /// Reads sources and templates, and opens cache and bundle.
     pub fn open(settings: Settings, search: Search) -> Result<Self, Error> {
+        Self::open_node(settings, search, Units::open)
+    }
+
+    /// The same for who is in a hurry: sources that have not changed since they were read last are not read again.
+    pub fn recalled(settings: Settings, search: Search) -> Result<Self, Error> {
+        let memory = StateLayout::new(&settings.paths.state_dir).sources();
+        Self::open_node(settings, search, |root, headers| {
+            Units::recalled(root, headers, &memory)
+        })
+    }
+
+    fn open_node(
+        settings: Settings,
+        search: Search,
+        units: impl FnOnce(&Path, &Texts) -> Result<Units, SourceError>,
+    ) -> Result<Self, Error> {
         let templates = StateLayout::new(&settings.paths.state_dir).templates();
         let bundle = Bundle::open(&settings.paths.bundle_dir);
-        Self::open_at(settings, search, &templates, bundle)
+        Self::open_at(settings, search, &templates, bundle, units)
     }
 
     /// A builder whose templates all go to `folder`, as a bundle for other nodes.
     pub fn open_bundle(settings: Settings, search: Search, folder: &Path) -> Result<Self, Error> {
-        let mut builder = Self::open_at(settings, search, folder, Ok(None))?;
+        let mut builder = Self::open_at(settings, search, folder, Ok(None), Units::open)?;
         builder.cache = builder.cache.reproducible();
         Ok(builder)
     }
@@ -97,6 +111,7 @@ impl Builder {
         search: Search,
         templates: &Path,
         bundle: Result<Option<Bundle>, BundleError>,
+        units: impl FnOnce(&Path, &Texts) -> Result<Units, SourceError>,
     ) -> Result<Self, Error> {
         shape::validate(&settings.node, &settings.endpoint)?;
         let paths = &settings.paths;
@@ -109,7 +124,7 @@ impl Builder {
             Err(error) => (None, Some(chain(&error))),
         };
         Ok(Self {
-            sources: Units::open(&paths.bpf_dir, &texts)?,
+            sources: units(&paths.bpf_dir, &texts)?,
             renderer: Renderer::recalled(texts, &memory, &settings.node, &settings.endpoint)?,
             cache: TemplateCache::open(templates, settings.cache.lock_timeout)?,
             bundle,
@@ -167,88 +182,6 @@ impl Builder {
             origin: template.origin,
             notices: template.notices,
         })
-    }
-
-    /// The template of an endpoint's shape: from the cache, from the bundle, or compiled now.
-    pub fn template(
-        &self,
-        shape: &EndpointConfig,
-        timeline: &mut Timeline,
-    ) -> Result<Obtained, Error> {
-        self.template_of(Unit::Lxc, shape, timeline)
-    }
-
-    /// The template of a unit in a shape.
-    pub fn template_of(
-        &self,
-        unit: Unit,
-        shape: &EndpointConfig,
-        timeline: &mut Timeline,
-    ) -> Result<Obtained, Error> {
-        let headers = self.headers_of(unit, shape)?;
-        self.remember_headers();
-        timeline.mark("render");
-        let mut notices = self.notices.clone();
-        let found = self.find(unit, &headers, &mut notices)?;
-        timeline.mark("find");
-        if let Some((key, entry, origin)) = found {
-            return Ok(Obtained {
-                key,
-                entry,
-                origin,
-                notices,
-            });
-        }
-        let clang = self.clang().map_err(|error| self.nothing_to_use(error))?;
-        timeline.mark("clang");
-        let obtained = self.compile_template(unit, shape, &headers, &clang, notices)?;
-        timeline.mark("compile");
-        Ok(obtained)
-    }
-
-    fn remember_headers(&self) {
-        let settings = &self.settings;
-        let memory = self.layout().headers();
-        self.renderer
-            .remember(&memory, &settings.node, &settings.endpoint);
-    }
-
-    fn headers_of(&self, unit: Unit, shape: &EndpointConfig) -> Result<Headers, Error> {
-        shape::validate(&self.settings.node, shape)?;
-        Ok(self.renderer.template(unit, &self.settings.node, shape)?)
-    }
-
-    /// The key of a shape's template if that is there; none if it would have to be compiled. Starts no process.
-    pub fn key_at_hand(
-        &self,
-        unit: Unit,
-        shape: &EndpointConfig,
-    ) -> Result<Option<TemplateKey>, Error> {
-        let headers = self.headers_of(unit, shape)?;
-        let found = self.find(unit, &headers, &mut Vec::new())?;
-        Ok(found.map(|(key, ..)| key))
-    }
-
-    /// Whether [`Self::template`] could succeed: there is a template, or a compiler. Compiles nothing.
-    pub fn ready(&self, shape: &EndpointConfig) -> Result<(), Error> {
-        let headers = self.headers_of(Unit::Lxc, shape)?;
-        if self.find(Unit::Lxc, &headers, &mut Vec::new())?.is_none() {
-            let clang = self.clang();
-            clang.map_err(|error| self.nothing_to_use(error))?;
-        }
-        Ok(())
-    }
-
-    /// Neither a template nor a compiler: says what the bundle has to do with it.
-    fn nothing_to_use(&self, source: CompileError) -> Error {
-        match &self.bundle {
-            Some(bundle) => Error::NotBundled {
-                bundle: bundle.root().to_owned(),
-                compiler: bundle.compiler.clone(),
-                source,
-            },
-            None => source.into(),
-        }
     }
 
     /// Compiles the endpoint's own header, with no template: what `--direct` shows and the equivalence
@@ -310,8 +243,8 @@ impl Builder {
 
     /// The key that a unit with these headers has with a compiler of this version.
     pub fn key(&self, unit: Unit, headers: &Headers, compiler: &str) -> Result<TemplateKey, Error> {
-        let sources = self.sources(unit)?;
-        Ok(TemplateKey::new(unit, headers, sources, FLAGS, compiler))
+        let sources = self.sources.digest(unit)?;
+        Ok(TemplateKey::new(unit, headers, &sources, FLAGS, compiler))
     }
 
     /// The node's compiler.
@@ -329,71 +262,5 @@ impl Builder {
             time: clang.timeout,
             memory_mib: clang.memory_mib,
         }
-    }
-
-    /// Looks in the cache, then in the bundle; starts no process.
-    fn find(
-        &self,
-        unit: Unit,
-        headers: &Headers,
-        notices: &mut Vec<String>,
-    ) -> Result<Option<Found>, Error> {
-        if let Some(clang) = Clang::known(&self.search, &self.layout().clang()) {
-            let key = self.key(unit, headers, &clang.version)?;
-            match self.cache.get(key, notices) {
-                Ok(Some(entry)) => return Ok(Some((key, entry, Origin::Cache))),
-                Ok(None) => {}
-                Err(error @ CacheError::Lock(LockError::Busy { .. })) => return Err(error.into()),
-                Err(error) => notices.push(format!("the cache was passed over: {}", chain(&error))),
-            }
-        }
-        let Some(bundle) = &self.bundle else {
-            return Ok(None);
-        };
-        let key = self.key(unit, headers, &bundle.compiler)?;
-        match bundle.get(key) {
-            Ok(entry) => Ok(entry.map(|entry| (key, entry, Origin::Bundle))),
-            Err(poison) => {
-                notices.push(format!(
-                    "bundled template {} was not used because {}; reinstall the package",
-                    bundle.folder(key).display(),
-                    chain(&poison)
-                ));
-                Ok(None)
-            }
-        }
-    }
-
-    fn compile_template(
-        &self,
-        unit: Unit,
-        shape: &EndpointConfig,
-        headers: &Headers,
-        clang: &Clang,
-        mut notices: Vec<String>,
-    ) -> Result<Obtained, Error> {
-        let key = self.key(unit, headers, &clang.version)?;
-        let (sources, limits) = (self.sources(unit)?, self.limits());
-        let mut cpu = None;
-        let recipe = Recipe {
-            key,
-            unit,
-            headers,
-            compiler: &clang.version,
-            shape: shape::summary(&self.settings.node, &shape.of_unit(unit)),
-        };
-        let obtained = self.cache.get_or_build(&recipe, |folder| {
-            let compiled = compile(clang, unit, headers, sources, &limits, folder)?;
-            cpu = Some(compiled.cpu);
-            Ok(compiled)
-        })?;
-        notices.extend(obtained.notices);
-        let origin = cpu.map_or(Origin::Cache, Origin::Compiled);
-        Ok(Obtained {
-            key,
-            entry: obtained.entry,
-            origin,
-            notices,
-        })
     }
 }

@@ -8,12 +8,11 @@ use sha2::{Digest, Sha256};
 
 use crate::digest::hex;
 use crate::header::{EP_CONFIG, Headers, NODE_CONFIG};
-use crate::sources::UnitSources;
 use crate::unit::Unit;
 
 /// Raised when an object of the same inputs would come out different, or be laid out differently in the
 /// cache: slimming, patching, file names.
-const FORMAT: u64 = 2;
+const FORMAT: u64 = 3;
 
 /// 32 bytes; as hex the name of the template's folder.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -21,13 +20,13 @@ const FORMAT: u64 = 2;
 pub struct TemplateKey([u8; 32]);
 
 impl TemplateKey {
-    /// Hashes the inputs of a compilation: the unit, rendered template headers, sources, flags, compiler.
+    /// Hashes the inputs of a compilation: the unit, rendered template headers, the digest of its sources, flags, compiler.
     ///
     /// Each part is preceded by its length, so that no two sets of inputs run into the same bytes.
     pub fn new(
         unit: Unit,
         headers: &Headers,
-        sources: &UnitSources,
+        sources: &[u8; 32],
         flags: &[&str],
         compiler: &str,
     ) -> Self {
@@ -50,7 +49,7 @@ impl TemplateKey {
             part(name.as_bytes());
             part(text.as_bytes());
         }
-        part(sources.digest());
+        part(sources);
         Self(hash.finalize().into())
     }
 

@@ -49,6 +49,7 @@ pub mod sock;
 pub mod sources;
 pub mod state;
 mod step;
+mod this_start;
 pub mod timeline;
 pub mod trouble;
 pub mod unit;

@@ -1,16 +1,17 @@
 //! The sources of the datapath, read once: the bytes that are hashed are the bytes that are compiled.
 
 mod includes;
+mod remembered;
+mod tree;
 
-use std::collections::{BTreeMap, HashSet};
-use std::fs;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::time::SystemTime;
 
 use includes::included;
 use sha2::{Digest, Sha256};
+use tree::{DEPTH_LIMIT, Tree, missing, refuse_public_of};
 
 use crate::header::{EP_CONFIG, NODE_CONFIG, RenderError, Renderer, Texts};
 use crate::unit::Unit;
@@ -18,8 +19,6 @@ use crate::whole_file::{self, FileError};
 
 /// No source file comes near this; a file that does is not ours.
 const FILE_LIMIT: u64 = 1 << 20;
-/// Nor a tree this deep.
-const DEPTH_LIMIT: usize = 8;
 
 /// Every `.c` and `.h` file below `bpf-src`, sorted by path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +31,8 @@ pub struct Sources {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnitSources {
     files: Vec<SourceFile>,
+    /// All folders of the tree: what comes or goes there may change what is included.
+    folders: Vec<PathBuf>,
     digest: [u8; 32],
 }
 
@@ -41,6 +42,8 @@ pub struct Units {
     root: PathBuf,
     headers: Texts,
     read: [OnceLock<UnitSources>; Unit::ALL.len()],
+    /// The digest of an endpoint's, if they are as they were when it was made.
+    remembered: Option<[u8; 32]>,
 }
 
 /// One file of the datapath.
@@ -55,7 +58,7 @@ pub struct SourceFile {
 impl Sources {
     /// Reads the tree.
     pub fn read(root: &Path) -> Result<Self, SourceError> {
-        let mut paths: Vec<_> = list(root)?.into_iter().collect();
+        let mut paths: Vec<_> = Tree::list(root)?.files.into_iter().collect();
         paths.sort();
         let read = |path| read_file(root, path);
         Ok(Self {
@@ -70,10 +73,12 @@ impl Sources {
 }
 
 impl UnitSources {
-    /// Reads what the unit consists of, and nothing else. All of it, every time: a cache of digests would save less
-    /// than it could get wrong.
+    /// Reads what the unit consists of, and nothing else.
     pub fn read(root: &Path, headers: &Texts, unit: Unit) -> Result<Self, SourceError> {
-        let known = list(root)?;
+        let Tree {
+            files: known,
+            folders,
+        } = Tree::list(root)?;
         let mut files = BTreeMap::new();
         let main = known.get(unit.source());
         let mut wanted = vec![main.ok_or_else(|| missing(root, unit))?];
@@ -92,6 +97,7 @@ impl UnitSources {
         Ok(Self {
             digest: digest(&files),
             files,
+            folders,
         })
     }
 
@@ -109,28 +115,57 @@ impl UnitSources {
 impl Units {
     /// Those below `root`; reads the sources of an endpoint, which everybody needs.
     pub fn open(root: &Path, headers: &Texts) -> Result<Self, SourceError> {
-        let units = Self {
-            root: root.to_owned(),
-            headers: headers.clone(),
-            read: [const { OnceLock::new() }; Unit::ALL.len()],
-        };
+        let units = Self::unread(root, headers, None);
         units.of(Unit::Lxc)?;
         Ok(units)
     }
 
+    /// As [`Self::open`], but sources of an endpoint that have not changed since their digest was kept in `memory` are
+    /// read no sooner than somebody asks for their text.
+    pub fn recalled(root: &Path, headers: &Texts, memory: &Path) -> Result<Self, SourceError> {
+        if let Some(digest) = remembered::recall(memory, root, headers) {
+            return Ok(Self::unread(root, headers, Some(digest)));
+        }
+        let began = SystemTime::now();
+        let units = Self::open(root, headers)?;
+        remembered::remember(memory, root, headers, units.of(Unit::Lxc)?, began);
+        Ok(units)
+    }
+
+    fn unread(root: &Path, headers: &Texts, remembered: Option<[u8; 32]>) -> Self {
+        Self {
+            root: root.to_owned(),
+            headers: headers.clone(),
+            read: [const { OnceLock::new() }; Unit::ALL.len()],
+            remembered,
+        }
+    }
+
+    /// The digest of a unit's sources: of those that were read, if they were.
+    pub fn digest(&self, unit: Unit) -> Result<[u8; 32], SourceError> {
+        match self.remembered {
+            Some(digest) if unit == Unit::Lxc && self.place(unit).get().is_none() => Ok(digest),
+            _ => Ok(self.of(unit)?.digest),
+        }
+    }
+
     /// The sources of a unit.
     pub fn of(&self, unit: Unit) -> Result<&UnitSources, SourceError> {
-        let [lxc, host, sock] = &self.read;
-        let place = match unit {
-            Unit::Lxc => lxc,
-            Unit::Host => host,
-            Unit::Sock => sock,
-        };
+        let place = self.place(unit);
         if let Some(read) = place.get() {
             return Ok(read);
         }
         let read = UnitSources::read(&self.root, &self.headers, unit)?;
         Ok(place.get_or_init(|| read))
+    }
+
+    fn place(&self, unit: Unit) -> &OnceLock<UnitSources> {
+        let [lxc, host, sock] = &self.read;
+        match unit {
+            Unit::Lxc => lxc,
+            Unit::Host => host,
+            Unit::Sock => sock,
+        }
     }
 }
 
@@ -146,78 +181,6 @@ fn digest(files: &[SourceFile]) -> [u8; 32] {
     hash.finalize().into()
 }
 
-/// The path of every source below `root`, which is known for the folder by those of an endpoint.
-fn list(root: &Path) -> Result<HashSet<String>, SourceError> {
-    let mut paths = HashSet::new();
-    collect(root, Path::new(""), DEPTH_LIMIT, &mut paths)?;
-    if paths.contains(Unit::Lxc.source()) {
-        Ok(paths)
-    } else {
-        Err(missing(root, Unit::Lxc))
-    }
-}
-
-fn missing(root: &Path, unit: Unit) -> SourceError {
-    SourceError::Missing {
-        root: root.to_owned(),
-        file: unit.source(),
-    }
-}
-
-fn collect(
-    root: &Path,
-    below: &Path,
-    depth: usize,
-    paths: &mut HashSet<String>,
-) -> Result<(), SourceError> {
-    let folder = root.join(below);
-    refuse_public(&folder)?;
-    let wrap = |source| {
-        SourceError::Read(FileError {
-            op: "read folder",
-            path: folder.clone(),
-            source,
-        })
-    };
-    if depth == 0 {
-        return Err(SourceError::Deep { root: folder });
-    }
-    for entry in fs::read_dir(&folder).map_err(wrap)? {
-        let entry = entry.map_err(wrap)?;
-        let path = below.join(entry.file_name());
-        let kind = entry.file_type().map_err(wrap)?;
-        if kind.is_symlink() && (is_source(&path) || root.join(&path).is_dir()) {
-            return Err(SourceError::Symlink {
-                path: root.join(path),
-            });
-        }
-        if kind.is_dir() {
-            collect(root, &path, depth - 1, paths)?;
-        } else if is_source(&path) {
-            let path = path.into_os_string().into_string();
-            paths.insert(path.map_err(|path| SourceError::Name {
-                path: root.join(path),
-            })?);
-        }
-    }
-    Ok(())
-}
-
-/// What is compiled runs in the kernel: a file that anybody may write is nobody's word.
-fn refuse_public(path: &Path) -> Result<(), SourceError> {
-    let metadata = fs::metadata(path).map_err(FileError::of("read", path))?;
-    refuse_public_of(path, &metadata)
-}
-
-fn refuse_public_of(path: &Path, metadata: &fs::Metadata) -> Result<(), SourceError> {
-    if metadata.mode() & 0o002 != 0 {
-        return Err(SourceError::Public {
-            path: path.to_owned(),
-        });
-    }
-    Ok(())
-}
-
 fn read_file(root: &Path, path: String) -> Result<SourceFile, SourceError> {
     let bytes = read_source(&root.join(&path))?;
     Ok(SourceFile {
@@ -231,13 +194,6 @@ fn read_source(path: &Path) -> Result<Vec<u8>, SourceError> {
     refuse_public_of(path, &metadata)?;
     let bytes = whole_file::read_known(file, &metadata, FILE_LIMIT);
     Ok(bytes.map_err(FileError::of("read", path))?)
-}
-
-fn is_source(path: &Path) -> bool {
-    let hidden = path
-        .file_name()
-        .is_none_or(|n| n.as_bytes().starts_with(b"."));
-    !hidden && path.extension().is_some_and(|e| e == "c" || e == "h")
 }
 
 /// Reads the handlebars templates.

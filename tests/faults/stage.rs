@@ -158,8 +158,10 @@ impl Stage {
         for root in [node.state(), node.policy_dir(), self.image()] {
             list(&root, "", &mut lines);
         }
-        // A template that was compiled because another could not be read is as good as that one.
-        lines.retain(|line| !line.starts_with("templates") && line != "clang.json");
+        // A template that was compiled because another could not be read is as good as that one; and the digest of sources
+        // is remembered once they have been left alone for a while.
+        let comes = ["clang.json", "sources.json"];
+        lines.retain(|line| !line.starts_with("templates") && !comes.contains(&line.as_str()));
         lines.extend(self.lab.pins());
         lines
     }

@@ -49,6 +49,8 @@ pub enum Need {
     Device(&'static str),
     /// A control group that bounds memory.
     MemoryGroup,
+    /// Linux of at least this version.
+    Linux(u32, u32),
 }
 
 impl Need {
@@ -64,6 +66,10 @@ impl Need {
             Self::Device(path) => {
                 let opened = OpenOptions::new().read(true).write(true).open(path);
                 opened.err().map(|error| format!("{path} ({error})"))
+            }
+            Self::Linux(major, minor) => {
+                let is_older = kernel().is_none_or(|running| running < (major, minor));
+                is_older.then(|| format!("Linux {major}.{minor}"))
             }
             Self::MemoryGroup => {
                 let made = MemoryGroup::new().err();
@@ -123,6 +129,13 @@ fn report(line: &str, seen: &mut dyn Write, log: Option<&Path>) -> io::Result<()
             .write_all(line.as_bytes()),
         None => Ok(()),
     }
+}
+
+/// The version of the running kernel.
+fn kernel() -> Option<(u32, u32)> {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").ok()?;
+    let mut numbers = release.split(|character: char| !character.is_ascii_digit());
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
 fn is_root() -> bool {

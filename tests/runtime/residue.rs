@@ -10,12 +10,13 @@ use weir_tests::binaries;
 use crate::host::Host;
 use crate::until::until;
 
-/// Kept on purpose: templates, facts of the compiler and of the headers, and identities serve the next pod, and allocators remember
+/// Kept on purpose: templates, facts of the compiler, of the headers and of the sources, and identities serve the next pod, and allocators remember
 /// where they were.
-const KEPT: [&str; 8] = [
+const KEPT: [&str; 9] = [
     "templates",
     "clang.json",
     "headers.json",
+    "sources.json",
     "identities",
     "locks",
     "lock",

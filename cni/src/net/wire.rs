@@ -1,7 +1,7 @@
 //! The wiring of one pod, step by step.
 //!
-//! [`Wire::create_pair`] leaves both ends down. The caller attaches the programs to the host end then, so
-//! that no packet passes unpoliced, and [`Wire::bring_up`] does the rest. Whatever fails, removing the host
+//! [`Wire::create_pair`] leaves both ends down, and [`Wire::adjust`] sets how they work. The caller attaches the
+//! programs to the host end then, so that no packet passes unpoliced, and [`Wire::bring_up`] does the rest. Whatever fails, removing the host
 //! end undoes all of it, but for the forwarding that the host was set to.
 
 use std::cell::OnceCell;
@@ -90,6 +90,16 @@ impl<'a> Wire<'a> {
         })
     }
 
+    /// Sets how the kernel is to treat packets of both ends, which are still down, and that the host forwards.
+    pub(crate) fn adjust(&self, pair: &Pair, plan: &Plan) -> Result<(), NetError> {
+        let root = Path::new(ROOT);
+        let settings = settings::of_pod(&pair.pod_name, plan.has_ipv6());
+        self.visit(|| settings::apply(root, &settings))?;
+        settings::forward(root, plan.has_ipv4(), plan.has_ipv6())?;
+        let settings = settings::of_host_end(&pair.host_name, plan.has_ipv6());
+        settings::apply(root, &settings)
+    }
+
     /// Sets the pair up, with the pod's addresses and the routes on both sides, and with the limits of its rates
     /// before that: no packet passes that they do not count.
     ///
@@ -100,12 +110,6 @@ impl<'a> Wire<'a> {
         plan: &Plan,
         bandwidth: &Bandwidth,
     ) -> Result<(), NetError> {
-        let root = Path::new(ROOT);
-        let settings = settings::of_pod(&pair.pod_name, plan.has_ipv6());
-        self.visit(|| settings::apply(root, &settings))?;
-        settings::forward(root, plan.has_ipv4(), plan.has_ipv6())?;
-        let settings = settings::of_host_end(&pair.host_name, plan.has_ipv6());
-        settings::apply(root, &settings)?;
         self.host
             .socket
             .demand(host_requests(pair, plan, bandwidth.ingress))?;

@@ -1,36 +1,33 @@
 //! ADD: wires a pod, or leaves nothing behind.
 
-use std::cell::Cell;
-use std::path::Path;
+mod begin;
+mod means;
 
-use ep_builder::beside::beside;
-use ep_builder::builder::{Builder, Obtained};
-use ep_builder::endpoint::{Bandwidth, Endpoint, EndpointId, Labels, NetworkIds};
-use ep_builder::identity::Identities;
+use std::cell::Cell;
+use std::sync::atomic::AtomicBool;
+
+use begin::{Begun, Named};
+use ep_builder::beside::{beside, keep_helper};
+use ep_builder::builder::Obtained;
+use ep_builder::endpoint::{Bandwidth, Endpoint, EndpointId, NetworkIds};
 use ep_builder::lifecycle::{Endpoints, Ready};
-use ep_builder::node::Ensured;
 use ep_builder::sock::NetnsCookie;
-use ep_builder::state::Claim;
 use ep_builder::timeline::Timeline;
+use means::{AtHand, Means};
 
 use super::addresses::Addresses;
 use super::mac::{self, End, Macs};
 use super::node::Node;
 use super::teardown::tear_down_within;
-use super::{answer, bandwidth, failures, host, labels, ports};
-use crate::attachments::{Found, Note, Stage, Wired};
+use super::{answer, failures, host, labels, ports};
+use crate::attachments::{Note, Stage, Wired};
 use crate::error::{Error, Failure, Kind};
-use crate::heap::find_pages;
 use crate::log::CallLog;
-use crate::net::{Netns, Owner, Pair, PairSpec, Plan, Wire};
-use crate::netconf::NetConf;
+use crate::net::{Pair, PairSpec, Plan, Wire};
 use crate::reply::Reply;
 use crate::request::{Add, Environment};
 use crate::result::Outcome;
 use crate::version::Version;
-
-/// What it takes of the heap, most of it for the template, the object that is made of it, and the sources.
-const MEMORY: usize = 768 << 10;
 
 /// An ADD under way: everything is open, nothing is made.
 struct Wiring<'a> {
@@ -41,20 +38,6 @@ struct Wiring<'a> {
     mtu: u32,
     bandwidth: Bandwidth,
     has_addresses: Cell<bool>,
-}
-
-/// What is there before anything of the pod is.
-struct Means {
-    template: Obtained,
-    /// The node's own part, where the pod needs it.
-    ensured: Option<Ensured>,
-}
-
-/// Who the endpoint is. Dropped, it gives its id back.
-struct Named {
-    claim: Claim,
-    identity: u32,
-    labels: Labels,
 }
 
 /// What it gets.
@@ -72,122 +55,38 @@ pub(crate) fn add(
     log: &mut CallLog,
 ) -> Result<Reply, Error> {
     answer::refuse_unsupported(&request.conf)?;
-    let netns = Netns::open(Path::new(&request.netns), request.own_netns_is_fine);
-    let netns = netns.map_err(failures::net("use the pod's network namespace"))?;
+    keep_helper();
     let node = Node::open(request.conf.common.settings.as_deref(), log)?;
     answer::refuse_reserved(request, &node.store.layout().health_netns())?;
-    let lock = node.attachments.lock(&request.attachment);
-    let _lock = lock.map_err(failures::attachments)?;
-    let mut aside = Timeline::default();
-    // Compiling comes before anything is made: an error of it leaves no link, no address and no note.
-    let (found, wiring) = beside(
-        || find_means(&node, &request.conf, &mut aside),
-        || Wiring::begin(request, environment, &node, &netns, log),
+    let (mut aside, mut netns, accepted) = (Timeline::default(), None, AtomicBool::new(false));
+    let (at_hand, begun) = beside(
+        || AtHand::look(&node, &request.conf, &accepted, &mut aside),
+        || Begun::at(request, environment, &node, &mut netns, &accepted, log),
     );
     log.timeline.join(aside, "template");
-    let wiring = wiring?;
-    let (builder, means) = found?;
-    let endpoints = Endpoints::new(&builder, &node.store);
-    wiring.note(Stage::Begun)?;
-    wiring
-        .wire_up(&endpoints, means, log)
-        .or_else(|error| wiring.undo(error, log))
-}
-
-/// What a pod is wired with, and the node as it needs it; with what can make more of it.
-fn find_means(
-    node: &Node,
-    conf: &NetConf,
-    timeline: &mut Timeline,
-) -> Result<(Builder, Means), Failure> {
-    let builder = node.builder()?;
-    timeline.mark("sources");
-    let options = &node.settings.endpoint.options;
-    let template = Endpoints::new(&builder, &node.store).template(options, timeline);
-    let template = template.map_err(failures::lifecycle("get the datapath's template"))?;
-    let ensured = host::ensure(&builder, conf, timeline)?;
-    Ok((builder, Means { template, ensured }))
-}
-
-fn mtu(request: &Add, wire: &Wire<'_>) -> Result<u32, Failure> {
-    match request.conf.mtu {
-        Some(mtu) => Ok(mtu),
-        None => wire
-            .host()
-            .default_mtu()
-            .map_err(failures::net("find the MTU")),
-    }
-}
-
-impl<'a> Wiring<'a> {
-    /// Opens what the steps need, and clears the ground.
-    fn begin(
-        request: &'a Add,
-        environment: &'a Environment,
-        node: &'a Node,
-        netns: &'a Netns,
-        log: &mut CallLog,
-    ) -> Result<Self, Error> {
-        // Here, because this half is done first: while pages are found for it, the other one reads on.
-        find_pages(MEMORY);
-        let wire = Wire::open(netns).map_err(failures::net("wire the pod"))?;
-        let mtu = mtu(request, &wire)?;
-        let wiring = Self {
-            request,
-            node,
-            addresses: Addresses::for_pod(node, request, environment),
-            mtu,
-            bandwidth: bandwidth::decided(&request.conf.runtime, mtu, log),
-            wire,
-            has_addresses: Cell::new(false),
-        };
-        wiring.clear_leftovers(log)?;
-        log.timeline.mark("leftovers");
-        Ok(wiring)
-    }
-
-    /// A pod that is wired stays as it is; what a killed ADD left goes.
-    fn clear_leftovers(&self, log: &mut CallLog) -> Result<(), Failure> {
-        let attachment = &self.request.attachment;
-        let found = self.node.attachments.read(attachment);
-        let link = self.wire.host().find(&attachment.host_name());
-        let link = link.map_err(failures::net("look for the pod's link"))?;
-        let exists = |what: String| {
-            Failure::new(Kind::InterfaceExists, what).advice("the runtime must DEL it first")
-        };
-        match (&found, link.as_ref().map(|link| (link, link.owner()))) {
-            (Found::Nothing, None) => return Ok(()),
-            (
-                Found::Note(Note {
-                    stage: Stage::Wired(wired),
-                    ..
-                }),
-                _,
-            ) => {
-                return Err(exists(format!(
-                    "cannot wire {} of container {} again: it is endpoint {}",
-                    attachment.ifname, attachment.container, wired.endpoint
-                )));
-            }
-            (_, Some((link, Owner::Foreign))) => {
-                return Err(exists(format!(
-                    "cannot wire the pod: the link {} is there already and is not ours",
-                    link.name
-                )));
-            }
-            _ => {}
+    let Begun {
+        wiring,
+        named,
+        _lock,
+    } = begun?;
+    // What has to be compiled is, before an address is taken or a link is made.
+    let complete = |named| {
+        Ok((
+            named,
+            at_hand?.complete(&node, &request.conf, &mut log.timeline)?,
+        ))
+    };
+    match named.and_then(complete) {
+        Ok((named, (builder, means))) => {
+            let endpoints = Endpoints::new(&builder, &node.store);
+            let wired = wiring.wire_up(&endpoints, means, named, log);
+            wired.or_else(|error| wiring.undo(error, log))
         }
-        log.notice("an earlier ADD was cut short: what it left is removed first");
-        self.tear_down(log)
+        Err(failure) => Err(wiring.unbegin(failure)),
     }
+}
 
-    fn tear_down(&self, log: &mut CallLog) -> Result<(), Failure> {
-        let attachment = &self.request.attachment;
-        tear_down_within(self.node, attachment, log, |known| {
-            self.addresses.release(attachment, known)
-        })
-    }
-
+impl Wiring<'_> {
     fn note(&self, stage: Stage) -> Result<(), Failure> {
         let note = Note {
             attachment: self.request.attachment.clone(),
@@ -205,13 +104,13 @@ impl<'a> Wiring<'a> {
         &self,
         endpoints: &Endpoints<'_>,
         means: Means,
+        named: Named,
         log: &mut CallLog,
     ) -> Result<Reply, Error> {
-        let named = self.name(endpoints)?;
-        log.timeline.mark("claim");
         let (ready, made) = self.prepare_beside(endpoints, means.template, &named, log);
-        let (planned, pair) = made?;
+        // Where there is no place for maps, both halves say so, and this one says what to do.
         let ready = ready?;
+        let (planned, pair) = made?;
         host::join(self.node, means.ensured.as_ref(), &planned.outcome, log)?;
         let endpoint = self.endpoint(&named, &planned, &pair)?;
         let attached = endpoints.attach_first(named.claim, ready, &endpoint, &mut log.timeline);
@@ -220,6 +119,7 @@ impl<'a> Wiring<'a> {
             .notices
             .into_iter()
             .for_each(|notice| log.notice(notice));
+        // Behind the record, which leads a DEL to the entry.
         self.know_namespace(endpoints, endpoint.id)?;
         open_ports(endpoints, &endpoint, log)?;
         // Only now: no packet passes before there is a program to judge it.
@@ -257,24 +157,15 @@ impl<'a> Wiring<'a> {
                 log.timeline.mark("addresses");
                 let pair = self.create_pair(id, &planned)?;
                 log.timeline.mark("pair");
+                self.wire
+                    .adjust(&pair, &planned.plan)
+                    .map_err(failures::net("set how the pod's link works"))?;
+                log.timeline.mark("settings");
                 Ok((planned, pair))
             },
         );
         log.timeline.join(aside, "prepare");
         both
-    }
-
-    /// Who the endpoint is.
-    fn name(&self, endpoints: &Endpoints<'_>) -> Result<Named, Failure> {
-        let labels = labels::of(self.request)?;
-        let identities = Identities::open(&self.node.settings.paths.state_dir);
-        let identity = identities.and_then(|identities| identities.acquire(&labels));
-        let claim = endpoints.claim();
-        Ok(Named {
-            identity: identity.map_err(failures::identity)?,
-            claim: claim.map_err(failures::lifecycle("claim an id for the endpoint"))?,
-            labels,
-        })
     }
 
     /// What it gets.
@@ -358,6 +249,17 @@ impl<'a> Wiring<'a> {
         let cookie = cookie.map_err(|error| failures::sockets(WHAT, error))?;
         let known = endpoints.know_namespace(id, cookie);
         known.map_err(failures::lifecycle(WHAT))
+    }
+
+    /// Nothing of the pod was made, but a note.
+    fn unbegin(&self, failure: Failure) -> Error {
+        match self.node.attachments.remove(&self.request.attachment) {
+            Ok(()) => failure.into(),
+            Err(left) => Failure::new(Kind::UndoFailed, Error::from(failure).message())
+                .source(left)
+                .advice("what is left goes with the DEL of this container")
+                .into(),
+        }
     }
 
     fn undo(&self, error: Error, log: &mut CallLog) -> Result<Reply, Error> {

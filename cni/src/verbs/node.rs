@@ -40,6 +40,6 @@ impl Node {
     /// What makes objects of templates.
     pub(super) fn builder(&self) -> Result<Builder, Failure> {
         let search = Search::from_environment(self.settings.clang.path.clone());
-        Builder::open(self.settings.clone(), search).map_err(failures::build)
+        Builder::recalled(self.settings.clone(), search).map_err(failures::build)
     }
 }

@@ -1,6 +1,7 @@
-//! Takes the DWARF out of an object: half of the file, and nothing that loads reads it.
+//! Takes out of an object what nothing that loads reads: the DWARF, which is half of the file, and the relocations of
+//! source lines (`.BTF.ext`), which say again what stands where they point: a quarter of the rest.
 //!
-//! Done here and not by `llvm-strip -g`, so that compiling needs clang and nothing else. The debug
+//! Done here and not by `llvm-strip -g`, so that compiling needs clang and nothing else. Such
 //! sections stay in the table with size 0: no section or symbol is renumbered, so relocations, BTF and
 //! every other byte of content stay as clang wrote them.
 
@@ -15,7 +16,11 @@ use super::ElfError;
 type Header = FileHeader64<LE>;
 type Section = SectionHeader64<LE>;
 
-/// The object without its `.debug_*` sections and their relocations.
+/// The relocations of source lines. An instruction's byte in its section is there without them, and whoever joins
+/// objects reads `.BTF.ext` itself (libbpf's linker does).
+const OF_LINES: &[u8] = b".rel.BTF.ext";
+
+/// The object without its `.debug_*` sections and their relocations, and without those of source lines.
 pub fn slim(object: &[u8]) -> Result<Vec<u8>, ElfError> {
     let header = Header::parse(object)?;
     if header.e_machine.get(LE) != EM_BPF {
@@ -32,15 +37,16 @@ pub fn slim(object: &[u8]) -> Result<Vec<u8>, ElfError> {
             continue;
         };
         let name = table.section_name(LE, section)?;
-        let debug = name.starts_with(b".debug_") || name.starts_with(b".rel.debug_");
+        let unread =
+            name.starts_with(b".debug_") || name.starts_with(b".rel.debug_") || name == OF_LINES;
         align(&mut slim, section.sh_addralign.get(LE));
-        let data = if debug || section.sh_type.get(LE) == SHT_NOBITS {
+        let data = if unread || section.sh_type.get(LE) == SHT_NOBITS {
             &[]
         } else {
             section.data(LE, object)?
         };
         section.sh_offset = U64::new(LE, slim.len() as u64);
-        if debug {
+        if unread {
             section.sh_size = U64::new(LE, 0);
         }
         slim.extend_from_slice(data);

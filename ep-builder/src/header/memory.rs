@@ -5,17 +5,17 @@
 //! option or name is rendered anew. The file is a convenience: one that is missing, damaged, or could have been
 //! written by somebody else costs a millisecond.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::skeleton::{Skeleton, marked};
+use super::skeleton::Skeleton;
 use super::view::{EndpointView, NodeView};
 use super::{EP_CONFIG, NODE_CONFIG, RenderError, Renderer, Texts, envelope};
 use crate::digest::{hex, sha256_hex};
+use crate::sealed::read_own;
 use crate::shape::{EndpointConfig, NodeConfig};
 use crate::unit::Unit;
 use crate::whole_file;
@@ -43,13 +43,7 @@ pub(super) struct Kept {
 impl Kept {
     /// What is kept at `path`, if it was made of the same.
     pub(super) fn read(path: &Path, inputs: &str) -> Option<Self> {
-        let (file, metadata) = whole_file::open_plain(path).ok()?;
-        let is_ours = metadata.uid() == nix::unistd::geteuid().as_raw();
-        if !is_ours || metadata.mode() & 0o022 != 0 {
-            return None;
-        }
-        let bytes = whole_file::read_known(file, &metadata, LIMIT).ok()?;
-        let text = String::from_utf8(bytes).ok()?;
+        let text = String::from_utf8(read_own(path, LIMIT)?).ok()?;
         let (digest, json) = text.split_once('\n')?;
         if digest != sha256_hex(json.as_bytes()) {
             return None;
@@ -118,7 +112,7 @@ fn as_value(view: &EndpointView) -> Value {
 /// The digest of all that the engine is given for a shape, but for the values of endpoints.
 pub(super) fn inputs(texts: &Texts, node: &NodeConfig, shape: &EndpointConfig) -> String {
     let [view, _] = EndpointView::samples(&node.map_prefix, shape, (true, true));
-    let endpoint = marked(&as_value(&view), 1).to_string();
+    let endpoint = serde_json::to_string(&view).unwrap_or_default();
     let node = serde_json::to_string(&NodeView::of(node)).unwrap_or_default();
     let mut hash = Sha256::new();
     hash.update(FORMAT.to_le_bytes());

@@ -34,7 +34,7 @@ pub(super) struct Skeleton(String);
 
 /// The data of a template with a mark in place of each value of an endpoint, and so many labels. What is
 /// missing (`null`) stays so: an endpoint without an address of a family has other lines.
-pub(super) fn marked(view: &Value, labels: usize) -> Value {
+fn marked(view: &Value, labels: usize) -> Value {
     let Value::Object(fields) = view else {
         return view.clone();
     };

@@ -17,6 +17,7 @@ use super::record::{Before, Record};
 use super::root::Root;
 use crate::load::check_bpffs;
 use crate::settings::Paths;
+use crate::this_start::this_start;
 use crate::whole_file::{self, is_absent};
 
 /// Where a BPF file system belongs.
@@ -99,7 +100,7 @@ fn now(paths: &Paths) -> Before {
         Some(((*name).to_owned(), text.trim().to_owned()))
     });
     Before {
-        boot: boot(),
+        boot: this_start().unwrap_or_default(),
         // Where none is mounted for us, none is ours.
         had_bpffs: !paths.bpffs_dir.starts_with(BPFFS) || check_bpffs(Path::new(BPFFS)).is_ok(),
         absent: below_bpffs(&absent, paths),
@@ -116,12 +117,6 @@ fn below_bpffs(absent: &BTreeSet<PathBuf>, paths: &Paths) -> BTreeSet<PathBuf> {
     absent.iter().cloned().chain(new).collect()
 }
 
-/// The number of this boot.
-fn boot() -> String {
-    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    text.trim().to_owned()
-}
-
 /// Makes the machine as it was: folders that weir made while it worked, settings, the BPF file system. Returns what
 /// was changed. `unit` says whether ours mounts that file system at boot.
 pub(super) fn restore(
@@ -135,7 +130,7 @@ pub(super) fn restore(
             restored.push(("remove folder", folder.clone()));
         }
     }
-    let is_same_boot = before.boot == boot();
+    let is_same_boot = before.boot == this_start().unwrap_or_default();
     for (name, value) in before.settings.iter().filter(|_| is_same_boot) {
         let path = Path::new(OF_SETTINGS).join(name);
         let now = fs::read_to_string(&path).unwrap_or_default();

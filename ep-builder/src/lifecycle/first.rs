@@ -1,20 +1,48 @@
-//! The first generation of an endpoint, in the order in which a pod is wired: the template while nothing
-//! has changed yet, then an id, and the programs once there is a device.
+//! The first generation of an endpoint, in the order in which a pod is wired: the template and an id, each without the
+//! other, and the programs once there is a device.
 
-use super::switch::Past;
+use super::switch::{Early, Past};
 use super::{Endpoints, InForce, LifecycleError, target};
 use crate::attach::Device;
 use crate::builder::Obtained;
 use crate::endpoint::{Endpoint, EndpointId};
 use crate::load::{self, Prepared, Target};
+use crate::maps::Maps;
 use crate::options::EndpointOptions;
 use crate::patch::EndpointObject;
-use crate::state::Claim;
+use crate::settings::Settings;
+use crate::state::{Claim, Store};
 use crate::timeline::Timeline;
 use crate::whole_file;
 
 /// As many ids with pins of the dead in a row mean that something else is wrong.
 const CLAIMS: usize = 16;
+
+/// Claims an id. One whose maps are pinned is not free, whatever the disk says: a state folder that was
+/// wiped forgets endpoints that still run, and a new one must not begin with the policy of another.
+pub fn claim(settings: &Settings, store: &Store) -> Result<Claim, LifecycleError> {
+    let maps = Maps::new(&settings.paths.bpffs_dir, &settings.node.map_prefix);
+    // Held while others are tried, or the same one could come again.
+    let mut passed_over = Vec::new();
+    for _ in 0..CLAIMS {
+        let claim = store.claim()?;
+        if !has_pins(&maps, claim.id()) {
+            return Ok(claim);
+        }
+        passed_over.push(claim);
+    }
+    Err(LifecycleError::Haunted {
+        folder: maps.folder().to_owned(),
+        tried: CLAIMS,
+    })
+}
+
+fn has_pins(maps: &Maps, id: EndpointId) -> bool {
+    use crate::maps::MapName::{Calls, Policy};
+    [Policy(id), Calls(id)]
+        .into_iter()
+        .any(|map| !whole_file::is_absent(&maps.pin(map)))
+}
 
 /// A template with all of the load that needs no device.
 #[derive(Debug)]
@@ -35,29 +63,21 @@ impl Endpoints<'_> {
         Ok(self.builder.template(&shape, timeline)?)
     }
 
+    /// The same if it is there; none if it would have to be compiled.
+    pub fn template_at_hand(
+        &self,
+        options: &EndpointOptions,
+        timeline: &mut Timeline,
+    ) -> Result<Option<Obtained>, LifecycleError> {
+        let shape = self.builder.shape_of(options);
+        Ok(self.builder.template_at_hand(&shape, timeline)?)
+    }
+
     /// Whether an endpoint with these options could be attached now, as far as that can be told without
     /// doing anything.
     pub fn ready(&self, options: &EndpointOptions) -> Result<(), LifecycleError> {
         load::check_bpffs(self.maps.folder())?;
         Ok(self.builder.ready(&self.builder.shape_of(options))?)
-    }
-
-    /// Claims an id. One whose maps are pinned is not free, whatever the disk says: a state folder that was
-    /// wiped forgets endpoints that still run, and a new one must not begin with the policy of another.
-    pub fn claim(&self) -> Result<Claim, LifecycleError> {
-        // Held while others are tried, or the same one could come again.
-        let mut passed_over = Vec::new();
-        for _ in 0..CLAIMS {
-            let claim = self.store.claim()?;
-            if !self.has_pins(claim.id()) {
-                return Ok(claim);
-            }
-            passed_over.push(claim);
-        }
-        Err(LifecycleError::Haunted {
-            folder: self.maps.folder().to_owned(),
-            tried: CLAIMS,
-        })
     }
 
     /// Prepares the first generation of an endpoint, while its device is in the making. It changes nothing of
@@ -75,7 +95,8 @@ impl Endpoints<'_> {
     }
 
     /// Loads and attaches the first generation of an endpoint whose id was claimed, and whose device the kernel has just
-    /// made. If anything refuses, the id is given back and the kernel is as before.
+    /// made. If anything refuses, the id is given back and the kernel is as before, but for the word of the revision that belongs to
+    /// the id: whoever deletes what is left clears it.
     pub fn attach_first(
         &self,
         claim: Claim,
@@ -84,17 +105,13 @@ impl Endpoints<'_> {
         timeline: &mut Timeline,
     ) -> Result<InForce, LifecycleError> {
         let built = self.builder.assemble(ready.template, endpoint, timeline)?;
-        let load =
-            |object: &EndpointObject, target: &Target, device: &Device, timeline: &mut Timeline| {
-                ready.prepared.load(object, target, device, timeline)
-            };
+        let load = |object: &EndpointObject,
+                    target: &Target,
+                    device: &Device,
+                    early: Early<'_>,
+                    timeline: &mut Timeline| {
+            ready.prepared.load(object, target, device, early, timeline)
+        };
         self.switch_by(claim.begin()?, endpoint, built, Past::None, load, timeline)
-    }
-
-    fn has_pins(&self, id: EndpointId) -> bool {
-        use crate::maps::MapName::{Calls, Policy};
-        [Policy(id), Calls(id)]
-            .into_iter()
-            .any(|map| !whole_file::is_absent(&self.maps.pin(map)))
     }
 }

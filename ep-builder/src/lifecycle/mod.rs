@@ -23,7 +23,7 @@ mod running;
 mod switch;
 
 pub use error::LifecycleError;
-pub use first::Ready;
+pub use first::{Ready, claim};
 pub use health::{Fault, first_fault};
 pub use host_ports::HostPortError;
 pub use labels::{LabelChange, LabelError};

@@ -1,5 +1,7 @@
 //! The way of a new generation from its bytes to the live folder.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::introduce::introduce;
 use super::{Endpoints, InForce, LifecycleError, log_of};
 use crate::attach::{Device, Rtnl};
@@ -9,6 +11,7 @@ use crate::endpoint::{Endpoint, EndpointId};
 use crate::error::chain;
 use crate::load::{self, Datapath, Installed, LoadError, Target};
 use crate::patch::EndpointObject;
+use crate::policy::EnforceError;
 use crate::state::{EndpointRecord, Next, PolicyState, StateError, Written};
 use crate::timeline::Timeline;
 
@@ -19,6 +22,24 @@ struct Loaded {
     rtnl: Rtnl,
     /// Whether it is the first that has a policy.
     is_new: bool,
+    rules: Rules,
+}
+
+/// What came of the endpoint's rules, if they were put into its maps while the kernel looked at its programs.
+pub(super) type Rules = Option<Result<(), EnforceError>>;
+
+/// Puts them there once the endpoint is on disk, and nowhere before that: who changes the policy of all tells a pod
+/// that comes from one that goes by its record.
+pub(super) type Early<'a> = &'a (dyn Fn() -> Rules + Sync);
+
+fn load_alone(
+    object: &EndpointObject,
+    target: &Target,
+    device: &Device,
+    _: Early<'_>,
+    timeline: &mut Timeline,
+) -> Result<(Datapath, Rules), LoadError> {
+    Ok((load::load(object, target, device, timeline)?, None))
 }
 
 /// What stands where a generation goes.
@@ -38,13 +59,13 @@ impl Endpoints<'_> {
         built: Built,
         timeline: &mut Timeline,
     ) -> Result<InForce, LifecycleError> {
-        self.switch_by(next, endpoint, built, Past::Asked, load::load, timeline)
+        self.switch_by(next, endpoint, built, Past::Asked, load_alone, timeline)
     }
 
     /// As [`Self::switch`], with `load` to bring the object into the kernel.
     ///
     /// Disk and verifier work side by side: neither is seen by anybody before both have done their part, and
-    /// what one leaves when the process dies does not depend on how far the other came.
+    /// what one leaves when the process dies does not depend on how far the other came. Only rules wait for the disk.
     pub(super) fn switch_by(
         &self,
         next: Next,
@@ -55,16 +76,31 @@ impl Endpoints<'_> {
             &EndpointObject,
             &Target,
             &Device,
+            Early<'_>,
             &mut Timeline,
-        ) -> Result<Datapath, LoadError>,
+        ) -> Result<(Datapath, Rules), LoadError>,
         timeline: &mut Timeline,
     ) -> Result<InForce, LifecycleError> {
         let policy = self.policy_on(past, endpoint.id);
         let record = EndpointRecord::new(endpoint.clone(), Some(built.key), policy);
         let target = self.target(endpoint);
+        let is_on_disk = AtomicBool::new(false);
+        let early = || {
+            let is_on_disk = is_on_disk.load(Ordering::Acquire);
+            is_on_disk.then(|| self.enforcement().install(endpoint))
+        };
         let (written, loaded) = beside(
-            || next.write(built.object.bytes(), &built.header, record),
-            || self.load(&built.object, endpoint, &target, past, load, timeline),
+            || {
+                let written = next.write(built.object.bytes(), &built.header, record);
+                is_on_disk.store(written.is_ok(), Ordering::Release);
+                written
+            },
+            || {
+                let load = |object: &_, target: &_, device: &_, timeline: &mut _| {
+                    load(object, target, device, &early, timeline)
+                };
+                self.load(&built.object, endpoint, &target, past, load, timeline)
+            },
         );
         timeline.mark("write");
         let (written, loaded) = both(written, loaded)?;
@@ -132,17 +168,19 @@ impl Endpoints<'_> {
             &Target,
             &Device,
             &mut Timeline,
-        ) -> Result<Datapath, LoadError>,
+        ) -> Result<(Datapath, Rules), LoadError>,
         timeline: &mut Timeline,
     ) -> Result<Loaded, LifecycleError> {
         let mut rtnl = Rtnl::open().map_err(LoadError::from)?;
         let (device, is_new) = self.look_at(past, endpoint, target, &mut rtnl)?;
         timeline.mark("device");
+        let (datapath, rules) = load(object, target, &device, timeline)?;
         Ok(Loaded {
-            datapath: load(object, target, &device, timeline)?,
+            datapath,
             device,
             rtnl,
             is_new,
+            rules,
         })
     }
 
@@ -155,7 +193,10 @@ impl Endpoints<'_> {
     ) -> Result<Installed, LifecycleError> {
         let target = self.target(endpoint);
         let past = Past::Asked;
-        let loaded = self.load(object, endpoint, &target, past, load::load, timeline)?;
+        let load = |object: &_, target: &_, device: &_, timeline: &mut _| {
+            load_alone(object, target, device, &|| None, timeline)
+        };
+        let loaded = self.load(object, endpoint, &target, past, load, timeline)?;
         self.enforce(loaded, endpoint, &target, timeline)
     }
 
@@ -172,8 +213,13 @@ impl Endpoints<'_> {
             device,
             mut rtnl,
             is_new,
+            rules,
         } = loaded;
-        if is_new && let Err(error) = self.enforcement().install(endpoint) {
+        let rules = match rules {
+            None if is_new => self.enforcement().install(endpoint),
+            rules => rules.unwrap_or(Ok(())),
+        };
+        if let Err(error) = rules {
             datapath.abandon();
             return Err(error.into());
         }

@@ -120,24 +120,25 @@ impl Datapath {
     ) -> Result<(), LoadError> {
         let btf = LoadedBtf::load(&object.types)?;
         timeline.mark("types");
-        self.fill_with(object, &btf, wanted, timeline)
-    }
-
-    pub(super) fn fill_with(
-        &mut self,
-        object: &Loadable,
-        btf: &LoadedBtf,
-        wanted: Tails,
-        timeline: &mut Timeline,
-    ) -> Result<(), LoadError> {
-        self.maps.add_data(object)?;
-        timeline.mark("constants");
         let shared = match wanted {
             Tails::Shared => tails::shared_pin(object, &self.maps, &self.pins)?,
             Tails::Own => None,
         };
+        self.fill_with(object, &btf, shared.as_deref(), timeline)
+    }
+
+    /// With the tail programs at that pin, or with its own.
+    pub(super) fn fill_with(
+        &mut self,
+        object: &Loadable,
+        btf: &LoadedBtf,
+        shared: Option<&str>,
+        timeline: &mut Timeline,
+    ) -> Result<(), LoadError> {
+        self.maps.add_data(object)?;
+        timeline.mark("constants");
         match shared {
-            Some(pin) => self.share_tails(object, btf, &pin)?,
+            Some(pin) => self.share_tails(object, btf, pin)?,
             None => self.load_tails(object, btf)?,
         }
         timeline.mark("tails");

@@ -7,10 +7,12 @@
 use super::Target;
 use super::bpffs;
 use super::constants;
-use super::datapath::{Datapath, Tails, usable};
+use super::datapath::{Datapath, usable};
 use super::error::LoadError;
 use super::maps::MapSet;
+use super::tails;
 use crate::attach::Device;
+use crate::beside::beside;
 use crate::bpf::LoadedBtf;
 use crate::object::Loadable;
 use crate::patch::EndpointObject;
@@ -22,6 +24,8 @@ pub struct Prepared {
     object: Loadable,
     btf: LoadedBtf,
     shared: MapSet,
+    /// Where its tail programs are, if others may have them, too.
+    tails: Option<String>,
 }
 
 impl Prepared {
@@ -37,21 +41,27 @@ impl Prepared {
         bpffs::ready(&target.bpffs_dir)?;
         let shared = MapSet::shared(&object, &target.pins())?;
         timeline.mark("maps");
+        // Constants are in none of them.
+        let tails = tails::shared_pin(&object, &shared, &target.pins())?;
+        timeline.mark("tails");
         Ok(Self {
             object,
             btf,
             shared,
+            tails,
         })
     }
 
-    /// The second half: loads `finished`, the same object with the endpoint's constants, for its device.
-    pub fn load(
+    /// The second half: loads `finished`, the same object with the endpoint's constants, for its device. The endpoint's
+    /// maps are there for what is done `meanwhile`.
+    pub fn load<R: Send>(
         self,
         finished: &EndpointObject,
         target: &Target,
         device: &Device,
+        meanwhile: impl FnOnce() -> R + Send,
         timeline: &mut Timeline,
-    ) -> Result<Datapath, LoadError> {
+    ) -> Result<(Datapath, R), LoadError> {
         let owner = target.owner;
         let bytes = finished.bytes();
         let object = self.object.with_data_of(bytes);
@@ -61,10 +71,13 @@ impl Prepared {
         let pins = target.pins();
         let maps = self.shared.with_own(&object, &pins)?;
         let mut datapath = Datapath::of(maps, pins);
-        match datapath.fill_with(&object, &self.btf, Tails::Shared, timeline) {
+        let (done, filled) = beside(meanwhile, || {
+            datapath.fill_with(&object, &self.btf, self.tails.as_deref(), timeline)
+        });
+        match filled {
             Ok(()) => {
                 datapath.pass_over_shared();
-                Ok(datapath)
+                Ok((datapath, done))
             }
             Err(error) => {
                 datapath.abandon();

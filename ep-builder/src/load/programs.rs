@@ -3,15 +3,12 @@
 use std::cmp::Reverse;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::thread;
-
-use nix::sched::sched_getaffinity;
-use nix::unistd::Pid;
 
 use super::error::LoadError;
 use super::maps::MapSet;
 use super::owner::Owner;
 use super::verifier::{Refusal, last_instruction};
+use crate::beside::together;
 use crate::bpf::{BpfError, LoadedBtf, Program, ProgramSpec};
 use crate::object::{Function, Linked, Loadable, Numbers};
 
@@ -22,9 +19,6 @@ pub(super) struct Loaded {
     pub(super) section: String,
     pub(super) program: Program,
 }
-
-/// More threads than the programs of an endpoint can keep busy.
-const THREADS: usize = 4;
 
 /// Loads the programs that are wanted, in the order of the object.
 ///
@@ -56,25 +50,10 @@ pub(super) fn load(
             loaded.push((*index, program));
         }
     };
-    let others = processors().clamp(1, THREADS) - 1;
-    thread::scope(|scope| {
-        for _ in 0..others {
-            // Not joined: for the work the scope waits, and for the end of a thread nobody needs to.
-            drop(thread::Builder::new().spawn_scoped(scope, work));
-        }
-        work();
-    });
+    together(work);
     let mut loaded = loaded.into_inner().unwrap_or_else(PoisonError::into_inner);
     loaded.sort_by_key(|(index, _)| *index);
     loaded.into_iter().map(|(_, result)| result).collect()
-}
-
-/// The processors that this thread may run on. The library's own count reads files of the control groups as well,
-/// which takes as long as the verifier needs for one of the programs.
-fn processors() -> usize {
-    let set = sched_getaffinity(Pid::from_raw(0)).unwrap_or_default();
-    let all = 0..nix::sched::CpuSet::count();
-    all.filter(|cpu| set.is_set(*cpu).unwrap_or(false)).count()
 }
 
 fn load_one(

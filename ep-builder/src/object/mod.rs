@@ -17,8 +17,8 @@ mod types;
 use std::collections::BTreeMap;
 use std::ffi::CString;
 
-use object::read::elf::ElfFile64;
-use object::{LittleEndian, Object, ObjectSection};
+use object::read::elf::{ElfFile64, ElfSymbol64};
+use object::{LittleEndian, Object, ObjectSection, ObjectSymbol, SymbolKind};
 
 pub use data::DataSection;
 pub use link::{Linked, Numbers};
@@ -175,25 +175,26 @@ impl Loadable {
 }
 
 /// The place of every variable that has a name: by section, then by name; and the sections' sizes.
-type Variables = BTreeMap<String, (u32, BTreeMap<String, u32>)>;
+type Variables<'a> = BTreeMap<&'a str, (u32, BTreeMap<&'a str, u32>)>;
 
-fn variables(elf: &ElfFile64<'_, LittleEndian>) -> Result<Variables, ObjectError> {
-    use object::ObjectSymbol;
+fn variables<'a>(elf: &ElfFile64<'a, LittleEndian>) -> Result<Variables<'a>, ObjectError> {
     let mut variables = Variables::new();
     let mut names = BTreeMap::new();
     for section in elf.sections() {
         let size = u32::try_from(section.size()).map_err(|_| ObjectError::Kind)?;
-        let name = section.name()?.to_owned();
-        names.insert(section.index().0, name.clone());
+        let name = section.name()?;
+        names.insert(section.index().0, name);
         variables.insert(name, (size, BTreeMap::new()));
     }
-    for symbol in elf.symbols() {
+    // Most symbols are labels, between which a function jumps.
+    let of_data = |symbol: &ElfSymbol64<'a, '_, LittleEndian>| symbol.kind() == SymbolKind::Data;
+    for symbol in elf.symbols().filter(of_data) {
         let section = symbol.section_index().and_then(|index| names.get(&index.0));
         let Some((_, places)) = section.and_then(|name| variables.get_mut(name)) else {
             continue;
         };
         if let Ok(place) = u32::try_from(symbol.address()) {
-            places.insert(symbol.name()?.to_owned(), place);
+            places.insert(symbol.name()?, place);
         }
     }
     Ok(variables)

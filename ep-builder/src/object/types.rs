@@ -49,7 +49,10 @@ fn extra(kind: u32, count: usize) -> Option<usize> {
 
 /// A copy with the size of every section and the offset of every variable in it. The kernel wants
 /// variables in the order of their offsets.
-pub(super) fn with_offsets(section: &[u8], variables: &Variables) -> Result<Vec<u8>, ObjectError> {
+pub(super) fn with_offsets(
+    section: &[u8],
+    variables: &Variables<'_>,
+) -> Result<Vec<u8>, ObjectError> {
     let mut types = section.to_vec();
     let all = places(&types).ok_or(ObjectError::Types(BtfError::Cut(section.len())))?;
     for &at in &all {
@@ -83,7 +86,7 @@ fn fill_section(
     types: &mut [u8],
     at: usize,
     places: &[usize],
-    variables: &Variables,
+    variables: &Variables<'_>,
 ) -> Result<(), ObjectError> {
     let broken = |what: &str| ObjectError::Broken(format!("its types name {what}"));
     let name = |types: &[u8], at: usize| {
@@ -93,7 +96,7 @@ fn fill_section(
     };
     let section = name(types, at)?;
     // `.ksyms` and the like, which have no bytes in the file.
-    let Some((size, known)) = variables.get(&section) else {
+    let Some((size, known)) = variables.get(section.as_str()) else {
         return Err(broken(&format!("a section {section}, which it has not")));
     };
     let count = word(types, at + 4).map_or(0, |info| usize::try_from(info & 0xffff).unwrap_or(0));
@@ -106,7 +109,7 @@ fn fill_section(
             .ok_or_else(|| broken("no variable"))?;
         let name = name(types, *variable)?;
         let offset = known
-            .get(&name)
+            .get(name.as_str())
             .ok_or_else(|| broken(&format!("a variable {name}, which is not in {section}")))?;
         let size = word(types, entry + 8).unwrap_or(0);
         entries.push((*offset, word(types, entry).unwrap_or(0), size));

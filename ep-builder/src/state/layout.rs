@@ -90,9 +90,10 @@ const NODE: &str = "node";
 const HEALTH: &str = "health";
 const CLANG: &str = "clang.json";
 const HEADERS: &str = "headers.json";
+const SOURCES: &str = "sources.json";
 
 /// What is no endpoint's.
-const SHARED: [&str; 10] = [
+const SHARED: [&str; 11] = [
     LOCKS,
     TEMPLATES,
     IPAM,
@@ -103,6 +104,7 @@ const SHARED: [&str; 10] = [
     HEALTH,
     CLANG,
     HEADERS,
+    SOURCES,
 ];
 
 /// The state root and what lies where in it.
@@ -155,6 +157,11 @@ impl StateLayout {
     /// The file that remembers how the headers of the node's own shape are rendered.
     pub fn headers(&self) -> PathBuf {
         self.root.join(HEADERS)
+    }
+
+    /// Where the digest of the sources is remembered.
+    pub fn sources(&self) -> PathBuf {
+        self.root.join(SOURCES)
     }
 
     /// What `weir-cni` keeps of each interface that it wired, or began to.

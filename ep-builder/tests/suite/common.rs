@@ -43,6 +43,20 @@ pub(crate) fn sources_in(root: &Path, unit: Unit) -> UnitSources {
     UnitSources::read(root, &headers, unit).unwrap()
 }
 
+/// Copies a folder with all that is in it.
+pub(crate) fn copy_tree(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_tree(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
 /// The endpoint of the golden record.
 pub(crate) fn endpoint_2665() -> Endpoint {
     envelope::from_record(include_bytes!("../golden/endpoint-2665.json")).unwrap()

@@ -21,7 +21,9 @@ use ep_builder::unit::Unit;
 use weir_tests::need;
 use weir_tests::need::Need;
 
-use crate::common::{Node, clang, endpoint_2665, put, renderer, repository, sources, sources_in};
+use crate::common::{
+    Node, clang, copy_tree, endpoint_2665, put, renderer, repository, sources, sources_in,
+};
 
 fn headers(node: &NodeConfig, shape: &EndpointConfig) -> Headers {
     renderer().template(Unit::Lxc, node, shape).unwrap()
@@ -32,23 +34,10 @@ fn key_of(unit: Unit, root: &Path) -> TemplateKey {
     TemplateKey::new(
         unit,
         &headers(&NodeConfig::default(), &EndpointConfig::default()),
-        &sources_in(root, unit),
+        sources_in(root, unit).digest(),
         FLAGS,
         "clang version 14.0.0",
     )
-}
-
-fn copy_tree(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy_tree(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }
 
 #[test]
@@ -152,7 +141,13 @@ fn a_new_file_changes_the_key_once_it_is_included() {
 fn every_flag_and_the_compiler_s_version_change_the_key() {
     let headers = headers(&NodeConfig::default(), &EndpointConfig::default());
     let sources = sources(Unit::Lxc);
-    let key = TemplateKey::new(Unit::Lxc, &headers, &sources, FLAGS, "clang version 14.0.6");
+    let key = TemplateKey::new(
+        Unit::Lxc,
+        &headers,
+        sources.digest(),
+        FLAGS,
+        "clang version 14.0.6",
+    );
     for (index, flag) in FLAGS.iter().enumerate() {
         let mut flags = FLAGS.to_vec();
         flags.remove(index);
@@ -160,7 +155,7 @@ fn every_flag_and_the_compiler_s_version_change_the_key() {
             TemplateKey::new(
                 Unit::Lxc,
                 &headers,
-                &sources,
+                sources.digest(),
                 &flags,
                 "clang version 14.0.6"
             ),
@@ -169,7 +164,13 @@ fn every_flag_and_the_compiler_s_version_change_the_key() {
         );
     }
     assert_ne!(
-        TemplateKey::new(Unit::Lxc, &headers, &sources, FLAGS, "clang version 14.0.7"),
+        TemplateKey::new(
+            Unit::Lxc,
+            &headers,
+            sources.digest(),
+            FLAGS,
+            "clang version 14.0.7"
+        ),
         key
     );
 }
@@ -179,7 +180,7 @@ fn every_unit_has_a_key_of_its_own() {
     let headers = headers(&NodeConfig::default(), &EndpointConfig::default());
     // The same sources for all: it is not they that make the difference.
     let sources = sources(Unit::Lxc);
-    let key = |unit| TemplateKey::new(unit, &headers, &sources, FLAGS, "c").to_string();
+    let key = |unit| TemplateKey::new(unit, &headers, sources.digest(), FLAGS, "c").to_string();
     let mut keys = Unit::ALL.map(key).to_vec();
     keys.sort();
     keys.dedup();
@@ -208,7 +209,13 @@ fn every_shape_has_a_key_of_its_own() {
     let mut keys: Vec<_> = all
         .iter()
         .map(|(node, shape)| {
-            TemplateKey::new(Unit::Lxc, &headers(node, shape), &sources, FLAGS, "c")
+            TemplateKey::new(
+                Unit::Lxc,
+                &headers(node, shape),
+                sources.digest(),
+                FLAGS,
+                "c",
+            )
         })
         .collect();
     keys.sort();

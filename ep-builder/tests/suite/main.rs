@@ -18,3 +18,5 @@ mod hostile_text;
 mod key;
 #[cfg(test)]
 mod memory;
+#[cfg(test)]
+mod remembered;

@@ -34,9 +34,10 @@ fn collect(root: &Path, below: &str, lines: &mut Vec<String>) {
 fn is_of_the_node(path: &str) -> bool {
     let parts: Vec<_> = path.split('/').collect();
     match parts.as_slice() {
-        // Folders of what is in them; the compiler's version and how headers are rendered, which take long to ask for.
+        // Folders of what is in them; the compiler's version, how headers are rendered and the sources' digest, which take
+        // long to ask for.
         [
-            "templates" | "clang.json" | "headers.json" | "locks" | "attachments" | "ipam"
+            "templates" | "clang.json" | "headers.json" | "sources.json" | "locks" | "attachments" | "ipam"
             | "identities" | "policy" | "node",
         ]
         // What the operator put in force is no pod's; the lock is never removed.
@@ -78,6 +79,7 @@ mod tests {
             ("templates/.tmp-1", false),
             ("clang.json", true),
             ("headers.json", true),
+            ("sources.json", true),
             (".tmp-1", false),
             ("locks", true),
             ("locks/00007", false),

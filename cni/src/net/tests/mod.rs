@@ -86,6 +86,7 @@ impl Pod {
         let netns = self.netns();
         let wire = Wire::open(&netns).expect("sockets can be opened");
         let pair = self.create(&wire, mtu, plan.has_ipv6());
+        wire.adjust(&pair, &plan).expect("the pair can be set");
         wire.bring_up(&pair, &plan, &self.bandwidth)
             .expect("the pair comes up");
         pair

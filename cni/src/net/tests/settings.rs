@@ -80,7 +80,7 @@ fn settings_that_are_right_are_not_written() {
     let pair = pods[1].create(&wire, 1400, true);
     let given = outcome(&["10.88.0.6/16", "fd88::6/64"], &[]);
     let error = wire
-        .bring_up(&pair, &Plan::new(&given, 1400).unwrap(), &pods[1].bandwidth)
+        .adjust(&pair, &Plan::new(&given, 1400).unwrap())
         .unwrap_err();
     assert!(matches!(error, NetError::Setting { .. }), "{error}");
     assert!(error.to_string().contains("accept_dad is \"1\""), "{error}");

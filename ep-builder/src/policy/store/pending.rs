@@ -10,12 +10,8 @@ use nix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
 use super::error::StoreError;
-use crate::whole_file::{self, FileError};
-
-/// Where the kernel tells the name of this start.
-const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
-/// What is read of it at most: it has 37 bytes.
-const BOOT_ID_LIMIT: u64 = 64;
+use crate::this_start::this_start;
+use crate::whole_file::FileError;
 
 /// A policy that waits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,12 +36,12 @@ pub struct Uptime {
 impl Uptime {
     /// Now.
     pub fn now() -> Result<Self, StoreError> {
-        let boot = whole_file::read(Path::new(BOOT_ID), BOOT_ID_LIMIT)?;
+        let boot = this_start()?;
         let clock = clock_gettime(ClockId::CLOCK_BOOTTIME).map_err(|errno| {
-            FileError::of("read the clock beside", Path::new(BOOT_ID))(errno.into())
+            FileError::of("read the clock of", Path::new("this start"))(errno.into())
         })?;
         Ok(Self {
-            boot: String::from_utf8_lossy(&boot).trim().to_owned(),
+            boot,
             since: clock.into(),
         })
     }
