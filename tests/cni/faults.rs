@@ -160,6 +160,32 @@ fn a_template_that_is_nowhere_and_no_clang_are_said() {
     );
 }
 
+/// A compiler takes its time, and what it says would hide the reason.
+#[test]
+fn what_needs_no_template_to_be_refused_is_refused_before_one_is_made() {
+    needs!("clang");
+    let stage = Stage::alone();
+    let mut watch = stage.watch();
+    let bundle = stage.lab.node().bundle();
+    fs::rename(&bundle, hidden(&bundle)).unwrap();
+    fs::remove_dir_all(templates(&stage)).unwrap();
+    let mut labelled = stage.configuration().clone();
+    labelled["args"]["cni"]["labels"]["weir.dev/ports"] = "http=80".into();
+    let refused = |call: Call, word: &str| {
+        let answer = call.env("PATH", "/nowhere").run();
+        let (_, message) = answer.expect_failure();
+        assert!(message.contains(word), "{message}");
+        assert!(!message.contains("clang"), "{message}");
+    };
+    let bytes = labelled.to_string().into_bytes();
+    refused(stage.call("ADD").stdin(&bytes), "weir.dev/ports");
+    watch.note_ids();
+    assert_eq!(watch.residue(), None, "labels");
+    let nowhere = stage.call("ADD").env("CNI_NETNS", "/nowhere");
+    refused(nowhere, "namespace");
+    assert_eq!(watch.residue(), None, "namespace");
+}
+
 /// Points the node at a copy of the datapath's sources, in which the programs of pods are other ones.
 fn with_sources(stage: &Stage, change: impl FnOnce(&str) -> String) {
     let folder = stage.lab.node().config().with_file_name("other-src");
