@@ -1,7 +1,8 @@
-//! How the process takes memory: in few large pieces from one heap, and what an ADD needs of it at once.
+//! How the process takes memory: in few large pieces, and what an ADD needs of them at once.
 //!
-//! It lives for some milliseconds and has one or two threads at a time. By default glibc gives each thread a heap of its
-//! own and lets that grow by a page per call, which are a tenth of all system calls of an ADD.
+//! It lives for some milliseconds and has one or two threads at a time, each with a heap of its own: with one for both they
+//! wait for one another a dozen times (0046). By default glibc makes such a heap small and lets it grow by a page per call, which were a
+//! tenth of all system calls of an ADD.
 #![expect(unsafe_code, reason = "glibc is told by a call how to take memory")]
 
 use nix::libc::{
@@ -17,7 +18,7 @@ const LARGE: c_int = 4 << 20;
 /// Sets it, before there is a second thread. What glibc does not take stays as it is, which costs time alone.
 pub fn take_memory_in_few_pieces() {
     let settings = [
-        (M_ARENA_MAX, 1),
+        (M_ARENA_MAX, 2),
         (M_TOP_PAD, PIECE),
         (M_MMAP_THRESHOLD, LARGE),
         (M_TRIM_THRESHOLD, LARGE),
@@ -33,7 +34,7 @@ const PAGE: usize = 4096;
 /// Found by one call, which keeps the other thread from mapping anything until it is back.
 const AT_ONCE: usize = 16 * PAGE;
 
-/// Has the kernel find pages for the next `bytes` that are asked for. Otherwise each of them is found when it is touched
+/// Has the kernel find pages for the next `bytes` that the calling thread asks for. Otherwise each of them is found when it is touched
 /// for the first time, by a fault of its own, which in a virtual machine takes longer than to clear the page.
 /// Linux before 5.14 cannot do that; there it changes nothing.
 pub(crate) fn find_pages(bytes: usize) {

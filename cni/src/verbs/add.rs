@@ -22,12 +22,16 @@ use super::teardown::tear_down_within;
 use super::{answer, failures, host, labels, ports};
 use crate::attachments::{Note, Stage, Wired};
 use crate::error::{Error, Failure, Kind};
+use crate::heap::find_pages;
 use crate::log::CallLog;
 use crate::net::{Pair, PairSpec, Plan, Wire};
 use crate::reply::Reply;
 use crate::request::{Add, Environment};
 use crate::result::Outcome;
 use crate::version::Version;
+
+/// What the helper takes of its heap, most of it for the template and the object that is made of it.
+const MEMORY_BESIDE: usize = 512 << 10;
 
 /// An ADD under way: everything is open, nothing is made.
 struct Wiring<'a> {
@@ -55,7 +59,7 @@ pub(crate) fn add(
     log: &mut CallLog,
 ) -> Result<Reply, Error> {
     answer::refuse_unsupported(&request.conf)?;
-    keep_helper();
+    keep_helper(|| find_pages(MEMORY_BESIDE));
     let node = Node::open(request.conf.common.settings.as_deref(), log)?;
     answer::refuse_reserved(request, &node.store.layout().health_netns())?;
     let (mut aside, mut netns, accepted) = (Timeline::default(), None, AtomicBool::new(false));

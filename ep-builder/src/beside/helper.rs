@@ -39,9 +39,11 @@ pub(super) struct Helper {
 }
 
 /// Keeps a thread for what the calling one has done by [`super::beside`] from now on, until the process ends. It stays in
-/// the namespaces that the calling thread has now. Where no thread is to be had, nothing changes.
-pub fn keep_helper() {
+/// the namespaces that the calling thread has now, and begins with what it does for itself, `first`. Where no thread is to be had,
+/// nothing changes.
+pub fn keep_helper(first: impl FnOnce() + Send + 'static) {
     if let Some(helper) = Helper::new() {
+        helper.pool.spawn(first);
         HELPER.with(|kept| _ = kept.set(Box::leak(Box::new(helper))));
     }
 }
@@ -138,7 +140,7 @@ mod tests {
 
     #[test]
     fn one_thread_does_it_all_at_the_same_time() {
-        keep_helper();
+        keep_helper(|| ());
         let meeting = Barrier::new(2);
         let once = || {
             let meet = || (meeting.wait().is_leader(), id());
@@ -154,7 +156,7 @@ mod tests {
 
     #[test]
     fn work_of_work_is_done_in_turn() {
-        keep_helper();
+        keep_helper(|| ());
         let (one, (two, three)) = beside(|| 1, || beside(|| 2, || 3));
         assert_eq!((one, two, three), (1, 2, 3));
         // The helper has no helper.
@@ -172,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_panic_of_either_goes_on_here() {
-        keep_helper();
+        keep_helper(|| ());
         let caught = |there: bool| {
             let work =
                 AssertUnwindSafe(|| beside(|| assert!(!there, "there"), || assert!(there, "here")));
@@ -188,7 +190,7 @@ mod tests {
 
     #[test]
     fn it_keeps_off_for_as_long_as_both_work() {
-        keep_helper();
+        keep_helper(|| ());
         let count = |set: CpuSet| {
             (0..CpuSet::count())
                 .filter(|cpu| set.is_set(*cpu).unwrap())

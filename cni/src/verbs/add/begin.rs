@@ -21,8 +21,8 @@ use crate::log::CallLog;
 use crate::net::{Netns, Owner, Wire};
 use crate::request::{Add, Environment};
 
-/// What an ADD takes of the heap, most of it for the template and the object that is made of it.
-const MEMORY: usize = 512 << 10;
+/// What this thread takes of its heap.
+const MEMORY: usize = 256 << 10;
 
 /// Who the endpoint is. Dropped, it gives its id back.
 pub(super) struct Named {
@@ -50,7 +50,7 @@ impl<'a> Begun<'a> {
         accepted: &AtomicBool,
         log: &mut CallLog,
     ) -> Result<Self, Error> {
-        // Here, because this half has less to do: while pages are found for it, the other one reads on.
+        // Here, because this half has less to do.
         find_pages(MEMORY);
         let found = Netns::open(Path::new(&request.netns), request.own_netns_is_fine);
         let netns = netns.insert(found.map_err(failures::net("use the pod's network namespace"))?);
