@@ -259,10 +259,7 @@ impl Wiring<'_> {
     fn unbegin(&self, failure: Failure) -> Error {
         match self.node.attachments.remove(&self.request.attachment) {
             Ok(()) => failure.into(),
-            Err(left) => Failure::new(Kind::UndoFailed, Error::from(failure).message())
-                .source(left)
-                .advice("what is left goes with the DEL of this container")
-                .into(),
+            Err(left) => undo_failed(&failure.into(), left),
         }
     }
 
@@ -281,12 +278,17 @@ impl Wiring<'_> {
         log.timeline.mark("undo");
         match undone {
             Ok(()) => Err(error),
-            Err(undo) => Err(Failure::new(Kind::UndoFailed, error.message())
-                .source(undo)
-                .advice("what is left goes with the DEL of this container")
-                .into()),
+            Err(undo) => Err(undo_failed(&error, undo)),
         }
     }
+}
+
+/// An ADD that failed, and left something that could not be taken back for the other reason.
+fn undo_failed(error: &Error, left: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Failure::new(Kind::UndoFailed, error.message())
+        .source(left)
+        .advice("what is left goes with the DEL of this container")
+        .into()
 }
 
 /// Behind the programs, which are what packets to a port of the node meet.

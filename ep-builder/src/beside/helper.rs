@@ -131,7 +131,7 @@ mod tests {
     use std::thread::ThreadId;
     use std::time::{Duration, Instant};
 
-    use super::super::{beside, together};
+    use super::super::{beside, count, together};
     use super::*;
 
     fn id() -> ThreadId {
@@ -191,20 +191,16 @@ mod tests {
     #[test]
     fn it_keeps_off_for_as_long_as_both_work() {
         keep_helper(|| ());
-        let count = |set: CpuSet| {
-            (0..CpuSet::count())
-                .filter(|cpu| set.is_set(*cpu).unwrap())
-                .count()
-        };
-        let all = count(processors());
+        let now = || count(&processors());
+        let all = now();
         let (met, left) = (Barrier::new(2), Instant::now() + Duration::from_secs(20));
         let seen = || {
-            let beside = count(processors());
+            let beside = now();
             met.wait();
-            while count(processors()) != all && Instant::now() < left {
+            while now() != all && Instant::now() < left {
                 thread::yield_now();
             }
-            (beside, count(processors()))
+            (beside, now())
         };
         let (seen, _) = beside(seen, || met.wait());
         assert_eq!(seen, (all.max(2) - 1, all));

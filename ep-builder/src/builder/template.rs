@@ -46,12 +46,7 @@ impl Builder {
         shape: &EndpointConfig,
         timeline: &mut Timeline,
     ) -> Result<Obtained, Error> {
-        let headers = self.headers_of(unit, shape)?;
-        self.remember_headers();
-        timeline.mark("render");
-        let mut notices = self.notices.clone();
-        let found = self.find(unit, &headers, &mut notices)?;
-        timeline.mark("find");
+        let (headers, notices, found) = self.look(unit, shape, timeline)?;
         if let Some(found) = found {
             return Ok(found.with(notices));
         }
@@ -68,13 +63,24 @@ impl Builder {
         shape: &EndpointConfig,
         timeline: &mut Timeline,
     ) -> Result<Option<Obtained>, Error> {
-        let headers = self.headers_of(Unit::Lxc, shape)?;
+        let (_, notices, found) = self.look(Unit::Lxc, shape, timeline)?;
+        Ok(found.map(|found| found.with(notices)))
+    }
+
+    /// The headers of a shape, and the template that lies under their key, with what the operator should know.
+    fn look(
+        &self,
+        unit: Unit,
+        shape: &EndpointConfig,
+        timeline: &mut Timeline,
+    ) -> Result<(Headers, Vec<String>, Option<Found>), Error> {
+        let headers = self.headers_of(unit, shape)?;
         self.remember_headers();
         timeline.mark("render");
         let mut notices = self.notices.clone();
-        let found = self.find(Unit::Lxc, &headers, &mut notices)?;
+        let found = self.find(unit, &headers, &mut notices)?;
         timeline.mark("find");
-        Ok(found.map(|found| found.with(notices)))
+        Ok((headers, notices, found))
     }
 
     fn remember_headers(&self) {
